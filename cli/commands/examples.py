@@ -81,7 +81,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "export": ("millrace export usr_4711 --out usr_4711.zip",),
     "privacy": ("millrace privacy report --json",),
-    "privacy number": ("millrace privacy number usr_4711", "millrace privacy number 5021846650738291 --json"),
+    "privacy number": (
+        "millrace privacy number usr_4711",
+        "millrace privacy number --by-number 5021846650738291",
+    ),
     "privacy requests": (
         "millrace privacy requests --state open",
         "millrace privacy requests --kind rectify --json",

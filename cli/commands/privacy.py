@@ -98,15 +98,22 @@ def report(
 @app.command()
 def number(
     user: Annotated[
-        str, typer.Argument(help="A user's id, or the number of one.", metavar="USER", show_default=False)
+        str,
+        typer.Argument(
+            help="A user's id; a person's number with --by-number.", metavar="USER", show_default=False
+        ),
     ],
     *,
+    by_number: Annotated[
+        bool, typer.Option("--by-number", help="What is given is a number, not an id.")
+    ] = False,
     org: Org = None,
     env: Env = None,
     as_json: Json = False,
 ) -> None:
     """Say which number a user has in the lake, or whose a number is; the audit has a line of it."""
-    answer = Api(find_target(env), org).ask("GET", subjects.path(user))
+    query = {"by": "number"} if by_number else None
+    answer = Api(find_target(env), org).ask("GET", subjects.path(user), query=query)
     if as_json:
         print_json(answer)
     else:

@@ -250,7 +250,7 @@ def test_alerts_of_a_user_are_found_by_the_id_before_and_since_it_is_a_number(ru
     world.track([*world.deliveries(), *world.deliveries()])
     found = [one["subject"] for one in listed(running, userId="usr_1")]
     assert sorted(found) == ["order:0", "order:1"]
-    assert [one["subject"] for one in listed(running, userId=number)] == ["order:1"]
+    assert listed(running, userId=number) == [], "a number is nobody's id"
     first = running.get(LIST, query={"userId": "usr_1", "limit": "1"})["body"]
     rest = running.get(LIST, query={"userId": "usr_1", "limit": "1", "cursor": first["cursor"]})["body"]
     assert [one["subject"] for one in (*first["items"], *rest["items"])] == found

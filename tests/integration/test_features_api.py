@@ -82,7 +82,7 @@ def test_users_are_asked_for_by_their_ids(counted: Counted) -> None:
     def count(**query: str) -> Any:
         return counted.results("user_features:order_count", **query)[0]["value"]
 
-    assert (count(user_id="42"), count(user_id=number), count(user_id="43")) == (3, 3, 5)
+    assert (count(user_id="42"), count(user_id=number), count(user_id="43")) == (3, 0, 5)
     names = "user_features:order_count,merchant_features:fraud_share_7d"
     values = [one["value"] for one in counted.results(names, user_id="42", merchant="42")]
     assert values == [3, 0.5], "a merchant is no user"

@@ -128,8 +128,9 @@ def test_the_number_of_a_user_is_said(capsys: pytest.CaptureFixture[str]) -> Non
     FakeApi.answers = {"GET /v1/subjects/~dS8x": [found], "GET /v1/subjects/5021846650738291": [found]}
     assert run(["privacy", "number", "u/1"]) == 0
     assert capsys.readouterr().out == "u/1: 5021846650738291\n"
-    assert run(["privacy", "number", "5021846650738291", "--json"]) == 0
+    assert run(["privacy", "number", "--by-number", "5021846650738291", "--json"]) == 0
     assert said(capsys) == found
+    assert [one[-1] for one in FakeApi.calls] == [None, {"by": "number"}]
     # Also where the id is a word of another path.
     FakeApi.answers = {"GET /v1/subjects/~cmVxdWVzdHM": [found]}
     assert run(["privacy", "number", "requests"]) == 0

@@ -7,8 +7,41 @@ PREDICT = ("tests/unit/fraud/test_predict.py",)
 NAMED = ("tests/unit/privacy/test_identities.py",)
 PERSONS = ("tests/integration/test_persons.py",)
 PATHS = ("tests/unit/core/test_path_ids.py",)
+CHOSEN = ("tests/integration/test_chosen_numbers.py",)
 
 MUTANTS = (
+    Mutant(
+        "an id that is the number of another one finds the other's rows",
+        "user ids",
+        f"{LAYER}/privacy/subjects.py",
+        "before = () if identities.is_number(user) and int(user) in taken else (user,)",
+        "before = (user,)",
+        CHOSEN,
+    ),
+    Mutant(
+        "an erasure reaches rows of whom the id is the number",
+        "user ids",
+        f"{LAYER}/people/rows.py",
+        "return (subject,)\n",
+        "return (subject, user)\n",
+        CHOSEN,
+    ),
+    Mutant(
+        "an alert may name whoever has digits that it quotes",
+        "user ids",
+        f"{LAYER}/privacy/identities.py",
+        "if isinstance(subject, str) and subject.startswith(_USER)",
+        "if isinstance(subject, str)",
+        NAMED,
+    ),
+    Mutant(
+        "an id that was put back is taken for a number again",
+        "user ids",
+        f"{LAYER}/privacy/identities.py",
+        'if isinstance(value, str) and ("data", "payload", name) not in self._places',
+        "if isinstance(value, str)",
+        NAMED,
+    ),
     Mutant(
         "a percent sign in a path is of the id as it arrived",
         "user ids",
@@ -77,7 +110,7 @@ MUTANTS = (
         "an alert shows the number of its user",
         "user ids",
         f"{LAYER}/api/alerts.py",
-        "return self._user_ids.told(org, muted, _TOLD)",
+        "return self._user_ids.told(org, muted, whom, _TOLD)",
         "return muted",
         ("tests/integration/test_alerts.py::test_alerts_name_users_by_their_ids",),
     ),

@@ -25,6 +25,8 @@ from millrace.eventstore.row import StoredEvent, from_item
 
 INDEX, USER_INDEX = "eventType-date-index", "userId-metricType-index"
 STATES = ("raised", "acknowledged", "ended")
+# Of an alert as it is read, what no answer has: the user of the event that it follows from, as it is stored there.
+USER = "user"
 # Attribute of a row for each type: the event's place, and its payload beside it.
 _NAMES = {RAISED: "raised", ACKNOWLEDGED: "acknowledged", ENDED: "ended"}
 METRICS = {RAISED: "AlertsRaised", ACKNOWLEDGED: "AlertsAcknowledged", ENDED: "AlertsEnded"}
@@ -233,7 +235,7 @@ class AlertTracker:
 
 
 def public(row: Item) -> dict[str, Any]:
-    """An alert as the API answers it, but for whether it is muted now."""
+    """An alert as the API answers it, but for whether it is muted now, and with `USER`."""
     raised = orjson.loads(row["raisedPayload"]["S"])
     of = {name: orjson.loads(row[f"{name}Payload"]["S"]) for name in STATES if f"{name}Payload" in row}
     ended = of.get("ended", {})
@@ -259,6 +261,7 @@ def public(row: Item) -> dict[str, Any]:
         "note": acknowledged.get("note"),
         "endedAt": ended.get("endedAt"),
         "endReason": ended.get("reason"),
+        USER: keys.user_of(row["userKey"]["S"])[1] if "userKey" in row else None,
     }
 
 

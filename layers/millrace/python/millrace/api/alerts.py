@@ -10,7 +10,7 @@ import orjson
 from millrace.alerts.alert import ACKNOWLEDGED, SOURCE
 from millrace.alerts.mutes import Mute, Mutes
 from millrace.alerts.raising import raised_id
-from millrace.alerts.rows import STATES, AlertRows
+from millrace.alerts.rows import STATES, USER, AlertRows
 from millrace.api.route import Call
 from millrace.api.user_ids import UserIds
 from millrace.core import audit, clock, keys, sizes
@@ -20,6 +20,7 @@ from millrace.eventstore import order
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.emit import Emitter, stated
 from millrace.eventstore.row import StoredEvent, from_item
+from millrace.privacy import identities
 
 # Whoever mutes for longer has no use for the rule.
 LONGEST_MUTE = timedelta(days=366)
@@ -48,7 +49,8 @@ class AlertsApi:
     def shown(self, org: str, alerts: Sequence[dict[str, Any]], now: datetime) -> Sequence[dict[str, Any]]:
         """Alerts as answers have them, in order: with users' ids, and with the moment until which each is muted now."""
         muted = [{**alert, "mutedUntil": self._muted_until(org, alert, now)} for alert in alerts]
-        return self._user_ids.told(org, muted, _TOLD)
+        whom = [identities.named(alert.pop(USER), alert["subject"]) for alert in muted]
+        return self._user_ids.told(org, muted, whom, _TOLD)
 
     def _muted_until(self, org: str, alert: dict[str, Any], now: datetime) -> str | None:
         until = self._mutes.until(org, alert["kind"], alert["rule"] or "", alert["subject"] or "", now)

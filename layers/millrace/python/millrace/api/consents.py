@@ -15,6 +15,7 @@ from millrace.core.errors import RetryableError
 from millrace.core.http import Caller, Problem
 from millrace.core.table import Table
 from millrace.eventstore.emit import Emitter, PlatformEvent, stated
+from millrace.privacy import identities
 from millrace.privacy.consent import WITHDRAWABLE, Purpose, Statement, holds, said
 from millrace.privacy.person import of_user
 from millrace.privacy.subjects import ERASED, ERASING, Subjects
@@ -98,7 +99,7 @@ class ConsentsApi:
     def _user(self, call: Call) -> str:
         """The id of a call. Under a number there would be a second person, of whom no event tells."""
         user: str = call.values["id"]
-        if self._subjects.is_number(call.org, user):
+        if self._subjects.ids(call.org, [user])[user] == identities.NOBODY:
             raise Problem(
                 HTTPStatus.BAD_REQUEST,
                 "this is the number that the platform gave a user: name the user by the id that events are sent with",

@@ -6,6 +6,7 @@ from typing import Any
 from millrace.aggregates.definition import Aggregate
 from millrace.api.user_ids import UserIds
 from millrace.privacy import identities
+from millrace.privacy.suppressed import ANALYTICS
 
 Item = dict[str, Any]
 _TOP, _LATEST = "top", "latest"
@@ -23,10 +24,12 @@ class Counted:
     def forms(self, user: str) -> tuple[str, ...]:
         """What a user is counted under: the person's number, and the id as it is, which older windows have.
 
+        As SQL has no rows of them, nothing is told of who is restricted, or has withdrawn that rows are read for `analytics`.
+
         Raises:
             MillraceError: people could not be read.
         """
-        return self._user_ids.keys(self._org, user)
+        return self._user_ids.keys(self._org, user, ANALYTICS)
 
     def told(self, items: Sequence[Item]) -> list[Item]:
         """The items of a page, in order, with users' ids in place of numbers, of the same type.
@@ -34,8 +37,8 @@ class Counted:
         Raises:
             MillraceError: people could not be read.
         """
-        texts = [str(value) for item in items for value in self._values(item)]
-        users = self._user_ids.users(self._org, texts)
+        texts = (str(value) for item in items for value in self._values(item))
+        users = self._user_ids.users(self._org, {int(one) for one in texts if identities.is_number(one)})
         return [self._told(item, users) for item in items] if users else [*items]
 
     def _values(self, item: Item) -> Iterator[Any]:

@@ -100,13 +100,13 @@ class EventsApi:
         return {"items": items, "cursor": call.cursor(page[-1].position if more else None)}
 
     def _of_user(self, org: str, user: str) -> Index:
-        return self._reader.of_user(org, user, self._user_ids.stored(org, user))
+        return self._reader.of_user(org, *reversed(self._user_ids.keys(org, user)))
 
     def _of_entity(self, org: str, value: str) -> Index:
         entity, name = value.split(":", 1)
         is_person = any(one.entity.get(entity) in user_pointers(one) for one in self._contracts)
-        stored = [self._user_ids.stored(org, name)] if is_person else []
-        return self._reader.of_entity(org, entity, name, *stored)
+        stored = reversed(self._user_ids.keys(org, name)) if is_person else (name,)
+        return self._reader.of_entity(org, entity, *stored)
 
     def _given(self, call: Call) -> str:
         given = [name for name in self._indexes if name in call.values]

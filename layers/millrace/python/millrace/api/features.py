@@ -10,6 +10,7 @@ from millrace.core.http import Problem
 from millrace.features.online import OnlineStore
 from millrace.features.query import FeatureQuery
 from millrace.features.views import USER, FeatureError, FeatureViews
+from millrace.privacy.suppressed import SCORING
 
 FEATURES = "features"
 
@@ -26,7 +27,8 @@ class FeaturesApi:
             query = FeatureQuery(self._views, call.values[FEATURES])
             row = _row(call, query)
             users = {view.key: row[view.key] for view in query.views if view.entity == USER}
-            stored = {key: self._user_ids.stored(call.org, user) for key, user in users.items()}
+            # Of whom no features go online, those of the hour before are not told either.
+            stored = {key: self._user_ids.stored(call.org, user, SCORING) for key, user in users.items()}
             (answers,) = self._store.answers(call.org, query, [{**row, **stored}])
         except FeatureError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, str(error)[:500]) from error

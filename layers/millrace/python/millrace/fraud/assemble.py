@@ -1,6 +1,7 @@
 """Fraud with its stores: what decides on the log's transactions, and what decides when it is asked."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from millrace.contracts import registry
@@ -14,6 +15,7 @@ from millrace.fraud.consumer import Scorer
 from millrace.fraud.predict import Predictor
 from millrace.fraud.store import UserSetStore
 from millrace.privacy import assemble as privacy
+from millrace.privacy.suppressed import SCORING
 from millrace.scoring.assemble import ChampionSettings, champions
 
 Log = Callable[[str], None]
@@ -73,7 +75,8 @@ def predictor(settings: PredictorSettings, log: Log) -> Predictor:
     return Predictor(
         UserSetStore(features),
         rulebook.load(),
-        people.ids,
+        # Of whom no features go online, none are told.
+        partial(people.ids, purpose=SCORING),
         features_budget_ms=settings.features_budget_ms,
         champions=champions(settings, features, Lazy("s3"), log),
         model_budget_ms=settings.model_budget_ms,

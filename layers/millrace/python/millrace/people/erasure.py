@@ -100,7 +100,7 @@ class Erasure:
         user = self.user(org, request)
         if not given.get("after"):
             for group in GROUPS:
-                for name in (request.subject, user):
+                for name in self.stores.people.forms(org, request.subject, user):
                     self.features.delete(row_key(org, group, name), doing="remove features")
             self.stores.lake.purge(exports_of(org, request.subject), doing="remove exports")
         removed, after = self._from_quarantine(org, user, given.get("after"), left)

@@ -1,12 +1,12 @@
 """The one step of an export: what is kept of a person, into the lake, where a link leads to it for a while."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from millrace.alerts.rows import STATES, AlertRows
+from millrace.alerts.rows import STATES, USER, AlertRows
 from millrace.core import audit, clock
 from millrace.core.objects import Objects
 from millrace.core.prefixes import EXPORTS
@@ -17,6 +17,7 @@ from millrace.people import export
 from millrace.people.events import PersonEvents
 from millrace.people.requests import DONE, FAILED, Requests, SubjectRequest
 from millrace.people.rows import PeopleRows
+from millrace.privacy import identities
 from millrace.privacy.consent import Statement
 from millrace.privacy.person import of_user
 from millrace.privacy.reading import PersonalReads, StoredBody
@@ -71,8 +72,7 @@ class Exporting:
             },
             request.request_id,
         )
-        # Rows from before users were numbers have the id.
-        named = (request.subject, user)
+        named = self.people.forms(org, request.subject, user)
         bodies = (
             StoredBody(row["eventType"]["S"], body_of(row, self.codec))
             for row in self.events.rows(org, named)
@@ -98,11 +98,12 @@ class Exporting:
         self.requests.end(org, request.request_id, DONE, clock.now())
         return counts
 
-    def _alerts(self, org: str, named: tuple[str, str], user: str) -> Iterator[dict[str, Any]]:
-        number = named[0]
+    def _alerts(self, org: str, named: Sequence[str], user: str) -> Iterator[dict[str, Any]]:
+        number = int(named[0])
         for _, alert in self.alerts.listed(org, STATES, None, None, None, MOST_ALERTS, users=named):
+            known = {number: user} if number in identities.named(alert.pop(USER), alert["subject"]) else {}
             texts = ((name, value) for name, value in alert.items() if isinstance(value, str))
-            yield {**alert, **{name: value.replace(number, user) for name, value in texts}}
+            yield {**alert, **{name: identities.with_ids(value, known) for name, value in texts}}
 
     def _consents(self, org: str, user: str) -> Iterator[dict[str, Any]]:
         name = of_user(user)

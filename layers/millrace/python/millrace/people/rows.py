@@ -12,7 +12,7 @@ from millrace.core import clock, keys
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.core.table import Item, Table
 from millrace.eventstore.tenant_key import TenantKeys
-from millrace.privacy import listing
+from millrace.privacy import identities, listing
 from millrace.privacy.person import of_user
 from millrace.privacy.subjects import ACTIVE, ERASED, ERASING, RESTRICTED, person_key, subject_key
 from millrace.privacy.tenant_secrets import TenantSecrets, secrets
@@ -72,6 +72,20 @@ class PeopleRows:
         """
         row = self._table.get({"subjectKey": {"S": place}}, consistent=True, doing="read person")
         return None if row is None else _read(place, row)
+
+    def forms(self, org: str, subject: str, user: str) -> tuple[str, ...]:
+        """What rows of a person may be found by: the number, and the id, which rows from before have.
+
+        An id that is the number of somebody else, or was, finds no rows of this person, but all of the other.
+
+        Raises:
+            MillraceError: the table did not answer.
+        """
+        if identities.is_number(user):
+            key = {"subjectKey": {"S": subject_key(org, int(user))}}
+            if self._table.get(key, consistent=True, doing="read person") is not None:
+                return (subject,)
+        return tuple(dict.fromkeys((subject, user)))
 
     def has_key(self, org: str, person: str, subject: int) -> bool:
         """Whether there is anything from which the key of a person could be had, at this moment.

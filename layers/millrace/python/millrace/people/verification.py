@@ -70,30 +70,33 @@ def verified(stores: Stores, org: str, user: str, place: str, subject: int) -> d
     """
     if stores.people.has_key(org, place, subject):
         raise PermanentError("the key of the person is there")
-    mine = [from_item(row, stores.codec) for row in stores.events.rows(org, [str(subject)], SAMPLE)]
+    # An id that is the number of somebody else may stand in an event that names both; it is the other person there.
+    number, *before = stores.people.forms(org, str(subject), user)
+    sought = before[0] if before else None
+    mine = [from_item(row, stores.codec) for row in stores.events.rows(org, [number], SAMPLE)]
     for event in mine:
-        _require_hidden(stores, event.envelope, user, "Events")
+        _require_hidden(stores, event.envelope, sought, "Events")
     raw, in_silver = 0, 0
     for event in mine[:IN_LAKE]:
         found = _object_of(stores, event)
         if found is None:
             continue
         for envelope in _raw(stores.lake, found, event.event_id):
-            _require_hidden(stores, {**event.envelope, **envelope}, user, "raw")
+            _require_hidden(stores, {**event.envelope, **envelope}, sought, "raw")
             raw += 1
-        in_silver += _verified_in_silver(stores, event, user, found)
+        in_silver += _verified_in_silver(stores, event, sought, found)
     # Rows from before users were numbers have the id. The certificate says whether there are any.
-    before = len([*stores.events.rows(org, [user], SAMPLE)])
+    old_rows = len([*stores.events.rows(org, before, SAMPLE)])
     return {
         "key": {"readable": False},
         "events": {"looked": len(mine), "unreadable": len(mine)},
         "raw": {"looked": raw, "unreadable": raw},
         "silver": {"looked": in_silver, "unreadable": in_silver},
-        "before": {"looked": before},
+        "before": {"looked": old_rows},
     }
 
 
-def _require_hidden(stores: Stores, envelope: Mapping[str, Any], user: str, store: str) -> None:
+def _require_hidden(stores: Stores, envelope: Mapping[str, Any], user: str | None, store: str) -> None:
     def check(pointer: str, _: str, value: Any) -> Any:
         if value != SEALED and not is_token(value):
             raise PermanentError(f"{store} has a value in clear: {envelope['eventId']} {pointer}")
@@ -134,7 +137,7 @@ def _raw(lake: Objects, key: str, event_id: str) -> Iterator[dict[str, Any]]:
         yield {"userId": row["user_id"], "data": data}
 
 
-def _verified_in_silver(stores: Stores, event: StoredEvent, user: str, key: str) -> int:
+def _verified_in_silver(stores: Stores, event: StoredEvent, user: str | None, key: str) -> int:
     contract = _contract(stores, event.envelope)
     if contract is None:
         return 0

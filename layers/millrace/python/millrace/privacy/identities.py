@@ -2,7 +2,8 @@
 
 An event names a person in `userId`, and where its contract points with `subject` and `userId`. All of them leave intake as
 numbers of 16 digits, as text or integer as the field was; reads for people put the ids back. The platform's own events, which
-never pass intake, may name people within texts, too, such as `user:4503599627370497` as the subject of an alert.
+never pass intake, may name people within texts, too, such as `user:4503599627370497` as the subject of an alert. Such texts quote
+what clients sent as well, and what only looks like a number of somebody stays: a text names the event's user, and whom it is about.
 """
 
 import re
@@ -16,9 +17,12 @@ from millrace.contracts.stored_form import NUMBER_BITS, user_pointers
 # Numbers of people are from 2^52 to below 2^53, so all have 16 digits; these bits of them are drawn.
 BITS = NUMBER_BITS - 1
 LEAST = 1 << BITS
+# What stands for nobody where a number has to stand: the first that no person can have.
+NOBODY = str(2 * LEAST)
 # How such a number is found in the JSON of a stored event, without parsing what has none.
 WRITTEN = re.compile(rb"[4-9][0-9]{15}")
 _ENVELOPE = ("userId",)
+_USER = "user:"
 _DIGITS = re.compile(r"[4-9][0-9]{15}")
 _IN_TEXT = re.compile(r"(?<![0-9])[4-9][0-9]{15}(?![0-9])")
 
@@ -32,13 +36,19 @@ def is_number(text: str) -> bool:
     return _DIGITS.fullmatch(text) is not None and LEAST <= int(text) < 2 * LEAST
 
 
-def numbers_in(text: str) -> set[int]:
-    """What looks like numbers of people within a text."""
-    return {int(one) for one in _IN_TEXT.findall(text) if is_number(one)}
+def named(user: Any, subject: Any) -> set[int]:
+    """Whom the texts of one of the platform's own events may name.
+
+    Args:
+        user: of the event, as it is stored.
+        subject: what the event is about; a user such as `user:4503599627370497`, and nothing else that has such digits.
+    """
+    about = subject.removeprefix(_USER) if isinstance(subject, str) and subject.startswith(_USER) else ""
+    return {int(one) for one in (user, about) if isinstance(one, str) and is_number(one)}
 
 
 def with_ids(text: str, users: Mapping[int, str]) -> str:
-    """A text with the ids of these users in place of their numbers."""
+    """A text with the ids of these users in place of their numbers, which are whom the text may name (`named`)."""
     return _IN_TEXT.sub(lambda found: users.get(int(found[0]), found[0]), text)
 
 
@@ -81,22 +91,32 @@ class Identities:
     def restored(self, envelope: Mapping[str, Any], users: Mapping[int, str]) -> Any:
         """A stored envelope with the ids of these users in place of their numbers."""
         made = self.rewritten(envelope, lambda text: users.get(int(text)) if is_number(text) else None)
-        texts = self._texts(made)
-        changed = {name: new for name, text in texts.items() if (new := with_ids(text, users)) != text}
+        # Of the envelope as it is stored: an id that was put back is nobody's number, whatever it looks like.
+        about = {one: users[one] for one in self._about(envelope) if one in users}
+        texts = self._texts(envelope) if about else {}
+        changed = {name: new for name, text in texts.items() if (new := with_ids(text, about)) != text}
         if not changed:
             return made
         return {**made, "data": {**made["data"], "payload": {**made["data"]["payload"], **changed}}}
 
     def numbers(self, envelope: Mapping[str, Any]) -> set[int]:
         """The numbers of people that a stored envelope has."""
-        found = {int(one) for one in self.users(envelope) if is_number(one)}
-        return found.union(*map(numbers_in, self._texts(envelope).values()))
+        return self._about(envelope).union(int(one) for one in self.users(envelope) if is_number(one))
+
+    def _about(self, envelope: Mapping[str, Any]) -> set[int]:
+        """Whom texts of the payload may name."""
+        if not self._in_texts:
+            return set()
+        return named(envelope.get("userId"), envelope["data"]["payload"].get("subject"))
 
     def _texts(self, envelope: Mapping[str, Any]) -> dict[str, str]:
         """The texts of the payload that may name people, by their names."""
-        if not self._in_texts:
-            return {}
-        return {name: value for name, value in envelope["data"]["payload"].items() if isinstance(value, str)}
+        payload = envelope["data"]["payload"]
+        return {
+            name: value
+            for name, value in payload.items()
+            if isinstance(value, str) and ("data", "payload", name) not in self._places
+        }
 
 
 def of(contract: Contract) -> Identities:

@@ -239,27 +239,63 @@ class Subjects:
         """
         return users(org, self.of_numbers(org, numbers))
 
-    def is_number(self, org: str, text: str) -> bool:
-        """Whether a text is the number of somebody, also of one who was erased.
+    def ids(self, org: str, users: Iterable[str], purpose: str = "") -> dict[str, str]:
+        """The user's id → what is stored in its place: the number of the person; of those who are not known, the id itself.
+
+        What is given is an id and nothing else: a number of somebody else, which nobody has as an id, is nobody's
+        (`identities.NOBODY`). So is, with a `purpose`, who is restricted or being erased, or has withdrawn it.
 
         Raises:
-            RetryableError: the table did not answer.
+            RetryableError: the table or KMS did not answer.
         """
-        if not identities.is_number(text):
-            return False
-        key = {"subjectKey": {"S": subject_key(org, int(text))}}
-        return self._table.get(key, doing="read person") is not None
+        return {user: forms[0] for user, forms in self.forms(org, users, purpose).items()}
 
-    def ids(self, org: str, users: Iterable[str]) -> dict[str, str]:
-        """The user's id → what is stored in its place: the number of the person; of those who are not known, the id itself.
+    def forms(self, org: str, users: Iterable[str], purpose: str = "") -> dict[str, tuple[str, ...]]:
+        """The user's id → what rows of the user may be found by, as `ids` gives it first.
+
+        It is the person's number, and the id as it is, which rows from before users were numbers have. An id that is the number
+        of somebody finds no such rows: they are that person's.
 
         Raises:
             RetryableError: the table or KMS did not answer.
         """
         names = {user: of_user(user) for user in users}
         known = self.known(org, names.values())
-        found = {user: known[name].subject for user, name in names.items() if name in known}
-        return {user: str(found[user]) if found.get(user) else user for user in names}
+        taken = self.taken(org, (int(user) for user in names if identities.is_number(user)))
+        found: dict[str, tuple[str, ...]] = {}
+        for user, name in names.items():
+            person = known.get(name)
+            number = (str(person.subject),) if person is not None and person.subject else ()
+            before = () if identities.is_number(user) and int(user) in taken else (user,)
+            if person is not None and purpose and _is_hidden(person, purpose):
+                number, before = (), ()
+            found[user] = tuple(dict.fromkeys((*number, *before))) or (identities.NOBODY,)
+        return found
+
+    def numbers(self, org: str, users: Iterable[str]) -> dict[str, str]:
+        """The user's id → the person's number, of those who are known and were not erased.
+
+        Raises:
+            RetryableError: the table or KMS did not answer.
+        """
+        names = {user: of_user(user) for user in users}
+        known = self.known(org, names.values())
+        return {
+            user: str(known[name].subject)
+            for user, name in names.items()
+            if name in known and known[name].subject
+        }
+
+    def taken(self, org: str, numbers: Iterable[int]) -> set[int]:
+        """Those of these numbers that are somebody's, or were until an erasure.
+
+        Raises:
+            RetryableError: the table did not answer.
+        """
+        places = {subject_key(org, one): one for one in numbers}
+        wanted = [{"subjectKey": {"S": place}} for place in places]
+        rows = self._table.batch_get(wanted, projection="subjectKey", doing="read people") if wanted else ()
+        return {places[row["subjectKey"]["S"]] for row in rows}
 
     def _read(self, org: str, secret: TenantSecrets, places: Iterable[str]) -> dict[str, Person]:
         """Those that there are, by the key of their item."""
@@ -328,6 +364,14 @@ class Subjects:
             self._remembered.put(place, person, read_at)
             return {place: person}
         return {}
+
+
+def _is_hidden(person: Person, purpose: str) -> bool:
+    """Whether nothing of a person is read for a purpose."""
+    if person.state != ACTIVE:
+        return True
+    listed = listing.entry(person.subject, person.consents, restricted=False)
+    return listed is not None and str(person.subject) in listing.of_purpose([listed], purpose)
 
 
 def person_key(org: str, secret: TenantSecrets, name: str) -> str:

@@ -78,6 +78,29 @@ def fitted(
     return made
 
 
+def show_rows(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, folded: Collection[str] = (), head: int = 2
+) -> None:
+    """Prints a table, or, where the terminal is too narrow for all of it, some lines for each row: nothing is left out and no word is broken.
+
+    Args:
+        columns: the headings.
+        rows: a cell for each column; plain text, no markup.
+        folded: columns of free text, which alone are broken over several lines of a table, between words.
+        head: how many cells begin the lines of a row, without their headings.
+    """
+    widths = _widths(columns, rows)
+    words = _widths(columns, [[cell.replace(" ", "\n") for cell in row] for row in rows])
+    widths |= {name: min(widths[name], max(words[name], FOLDED_WIDTH)) for name in folded}
+    if _width(widths.values()) <= out.width:
+        out.print(fitted(columns, rows, folded=folded))
+        return
+    for row in rows:
+        cells = [f"{name} {cell}" for name, cell in zip(columns[head:], row[head:], strict=True) if cell]
+        for line in (*wrapped("  ".join(filter(None, row[:head]))), *wrapped("; ".join(cells), "  ")):
+            out.print(line, markup=False)
+
+
 def fits(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether a table with all of these columns needs no cell broken."""
     return _width(_widths(columns, rows).values()) <= out.width

@@ -7,7 +7,7 @@ import typer
 
 from cli.api import Api
 from cli.options import Env, Json, Org
-from cli.output import err, fitted, out, print_json
+from cli.output import err, fitted, out, print_json, show_rows
 from cli.target import find_target
 from millrace.core.path_ids import segment
 
@@ -31,9 +31,8 @@ def list_(org: Org = None, env: Env = None, as_json: Json = False) -> None:
         [one["name"], one["source"], str(one["k"]), one["each"], ", ".join(one["periods"])]
         for one in answer["items"]
     ]
-    out.print(
-        fitted(["table", "made of", "people at least", "of each", "released"], rows, folded={"released"})
-    )
+    columns = ["table", "made of", "people at least", "of each", "released"]
+    show_rows(columns, rows, folded={"released"}, head=1)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from cli import subjects
 from cli.api import Api
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json, Org
-from cli.output import err, out, print_json
+from cli.output import err, out, print_json, visible, wrapped
 from cli.target import find_target
 
 
@@ -73,13 +73,25 @@ def erase(
     if made is None:
         out.print(f"due {document['dueAt']}; --wait waits for the certificate", markup=False)
         return
-    out.print(f"final at {made['finalAt']}; signed by the key {made['key']['fingerprint']}", markup=False)
+    _print(f"final at {made['finalAt']}; signed by the key {made['key']['fingerprint']}")
     for store in made["removed"]:
-        out.print(f"removed  {store['store']}: {store['entries']}", markup=False)
+        _print(f"removed  {store['store']}: {store['entries']}")
     for check, found in made["verified"].items():
-        out.print(f"verified {check}: {found}", markup=False)
+        _print(f"verified {check}: {_plain(found)}")
     for left in made["remains"]:
-        out.print(f"remains  {left['store']}: {left['what']}. {left['why']}", markup=False)
+        _print(f"remains  {left['store']}: {left['what']}. {left['why']}")
+
+
+def _print(text: str) -> None:
+    for line in wrapped(visible(text), hang="         "):
+        out.print(line, markup=False)
+
+
+def _plain(found: Any) -> str:
+    """What a check found, as a sentence part: counts with their names."""
+    if isinstance(found, dict):
+        return ", ".join(f"{name} {_plain(value)}" for name, value in found.items())
+    return str(found).lower() if isinstance(found, bool) else str(found)
 
 
 def _verify(file: Path, key: Path | None, *, as_json: bool) -> None:

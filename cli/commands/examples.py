@@ -153,7 +153,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "tenants suspend": ("millrace tenants suspend org_new",),
     "tenants resume": ("millrace tenants resume org_new",),
     "users": ("millrace users list",),
-    "users reset": ("millrace users reset 0d6a1f9e-6a4e-4c8e-9b1b-6f0c2d1e7a90",),
+    "users reset": (
+        "millrace users reset ana@example.com",
+        "millrace users reset 0d6a1f9e-6a4e-4c8e-9b1b-6f0c2d1e7a90",
+    ),
     "users invite": ("millrace users invite ana@example.com --role analyst",),
     "users list": ("millrace users list --org org_acme",),
     "users roles": (f"millrace users roles {_EVENT} --role analyst",),

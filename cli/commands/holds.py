@@ -8,7 +8,7 @@ import typer
 from cli import repairs, subjects
 from cli.api import Api
 from cli.options import Env, Json, Org
-from cli.output import fitted, out, print_json
+from cli.output import out, print_json, show_rows
 from cli.target import find_target
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ def list_(org: Org = None, env: Env = None, as_json: Json = False) -> None:
         print_json({"items": items})
         return
     rows = [(item.get("user") or item["subject"], item["at"], item["by"], item["reason"]) for item in items]
-    out.print(fitted(("person", "since", "by", "reason"), rows, folded={"reason"}))
+    show_rows(("person", "since", "by", "reason"), rows, folded={"reason"})
 
 
 @app.command("set")

@@ -10,7 +10,7 @@ import typer
 from cli import durations, operators, tenants
 from cli.errors import RefusedError, UsageError
 from cli.options import Env, Json
-from cli.output import fitted, out, print_json
+from cli.output import out, print_json, show_rows
 from cli.target import Target, find_target
 
 if TYPE_CHECKING:
@@ -114,9 +114,7 @@ def list_(
         for item in items
     ]
     columns = ("id", "key", "org", "name", "status", "created", "expires", "last used", "rights")
-    out.print(
-        fitted(columns, rows, folded={"name", "rights"}, optional=("created", "expires", "last used", "key"))
-    )
+    show_rows(columns, rows, folded={"name", "rights"}, head=5)
 
 
 @app.command()
@@ -235,7 +233,7 @@ def list_roles(env: Env = None, as_json: Json = False) -> None:
         print_json({"items": [{"role": one.role, "org": one.org, "scopes": one.scopes} for one in found]})
     else:
         rows = [(one.role, one.org, " ".join(one.scopes)) for one in found]
-        out.print(fitted(("role", "org", "rights"), rows, folded={"rights"}))
+        show_rows(("role", "org", "rights"), rows, folded={"rights"})
 
 
 def _full_id(metadata: "Table", shown: str) -> str:

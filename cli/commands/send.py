@@ -81,9 +81,23 @@ def show(document: dict[str, Any], as_json: bool, org: str | None) -> None:
                 "waits in quarantine for it is replayed by itself."
             )
     if not all_accepted(document):
-        option = "" if org is None else f" --org {org}"
-        sentence = f"not every event was accepted; millrace quarantine list{option} shows the refused ones"
-        raise RefusedError("" if as_json else sentence)
+        raise RefusedError("" if as_json else f"not every event was accepted; {_where(document, org)}")
+
+
+def _where(document: dict[str, Any], org: str | None) -> str:
+    """Where the events are that were not accepted: a refused one is in quarantine if its result says so, and nowhere otherwise."""
+    refused = [one for one in document["results"] if one["status"] not in ("accepted", "duplicate")]
+    kept = sum("quarantineId" in one for one in refused)
+    option = "" if org is None else f" --org {org}"
+    shows = f"millrace quarantine list{option} shows"
+    if kept == len(refused):
+        return f"{shows} the refused ones"
+    nowhere = f"{counted(len(refused) - kept, 'event')} kept nowhere"
+    return (
+        f"{shows} {kept} of them, and {nowhere}"
+        if kept
+        else f"{nowhere}: mend what it says, and send them again"
+    )
 
 
 def summary(document: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from cli import operators
 from cli.api import Api
 from cli.errors import RefusedError
 from cli.options import Env, Json, Org
-from cli.output import fitted, out, print_json
+from cli.output import out, print_json, show_rows
 from cli.target import find_target
 from millrace.core.path_ids import segment
 
@@ -51,7 +51,7 @@ def list_(org: Org = None, env: Env = None, as_json: Json = False) -> None:
         return
     rows = [_row(one) for one in items]
     columns = ("id", "e-mail", "name", "roles")
-    out.print(fitted(columns, rows, folded={"roles", "e-mail"}, optional=("name",)))
+    show_rows(columns, rows, folded={"roles"})
 
 
 @app.command()
@@ -80,7 +80,9 @@ def sign_out(user: Id, org: Org = None, env: Env = None, as_json: Json = False) 
 
 @app.command()
 def reset(
-    user: Id,
+    user: Annotated[
+        str, typer.Argument(help="The user's id from the list, or e-mail address.", metavar="USER")
+    ],
     authenticator: Annotated[
         bool, typer.Option("--authenticator", help="The authenticator app is lost as well: forget it.")
     ] = False,
@@ -99,6 +101,10 @@ def reset(
 
     target = find_target(env, key_needed=False)
     metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
+    pool = CognitoPool(target.client("cognito-idp"), target.output("UserPoolId"))
+    if "@" in user:
+        # Who signs in may be the only one who could list the ids.
+        user = pool.find(users.address(user)) or user
     found = users.of_user(metadata, user, consistent=True)
     if not found:
         raise RefusedError("there is no such user")
@@ -109,7 +115,6 @@ def reset(
         if not operators.audit(metadata, member.org, "users.change", {**member.audited, **told}, also=also):
             raise RefusedError("the user is being changed: try again")
     password = f"Aa1-{secrets.token_urlsafe(15)}"
-    pool = CognitoPool(target.client("cognito-idp"), target.output("UserPoolId"))
     pool.reset(user, password, authenticator=authenticator)
     if as_json:
         print_json({"id": user, "password": password, "orgs": [one.org for one in found]})

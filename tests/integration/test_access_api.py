@@ -289,6 +289,11 @@ def test_who_lost_password_and_authenticator_gets_a_password_for_once(
     assert told == [{"id": user, "name": "ana", "reset": ["password", "authenticator"]}] * 2
     assert said["password"] not in json.dumps(api.running.rows("Metadata"))
     assert run(["users", "reset", "nobody"]) == 1
+    # The only one who could list the ids may be who has lost the password.
+    assert run(["users", "reset", EMAIL.upper(), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["id"] == user
+    assert run(["users", "reset", "nobody@example.com"]) == 1
+    assert run(["users", "reset", "@"]) != 0
 
 
 def test_a_user_of_several_tenants_names_one(api: Api) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from cli import output
 from cli.api import Api
-from cli.commands import keys, models, pending, quarantine
+from cli.commands import anonymised, erase, holds, keys, models, pending, quarantine, users
 from cli.commands import query as query_command
 from cli.commands import trace as trace_command
 from cli.output import counted, fitted, print_json
@@ -20,6 +20,7 @@ from millrace.access.credentials import ALL_SCOPES
 from millrace.access.keys import KeyRecord
 from millrace.core.plain import plain
 from millrace.eventstore.failed_days import FailedDay, Reason
+from millrace.people import certificate
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,86 @@ def holders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     )
     monkeypatch.setattr(keys, "_every", lambda _: [record])
     keys.list_()
-    return ["3f9a1c04be7d", "org_acme"]
+    moments = [record.created_at, "expires", str(record.last_used_at)]
+    return ["3f9a1c04be7d", "org_acme", "checkout of the web shop", *moments, *record.scopes]
+
+
+class Answers:
+    """An API that gives one answer to everything."""
+
+    answer: Any = None
+
+    def __init__(self, *_: object) -> None:
+        """Asks nothing."""
+
+    def ask(self, *_: object, **__: object) -> Any:
+        return self.answer
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, module: Any, answer: Any) -> None:
+    monkeypatch.setattr(module, "find_target", lambda *_, **__: None)
+    monkeypatch.setattr(module, "Api", type("Api", (Answers,), {"answer": answer}))
+
+
+def members(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    one = {
+        "id": EVENT_ID,
+        "email": "wilhelmina.lefebvre@analytics.example.com",
+        "name": "wilhelmina",
+        "roles": ["data-engineer", "privacy-officer"],
+        "status": "active",
+    }
+    answering(monkeypatch, users, {"items": [one, {**one, "status": "disabled"}], "cursor": None})
+    users.list_()
+    return [EVENT_ID, one["email"], "name wilhelmina", "data-engineer privacy-officer", "disabled:"]
+
+
+def tables_about_nobody(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    one = {
+        "name": "customers_by_country",
+        "source": "gold.fact_transactions_daily",
+        "k": 10,
+        "each": "user_id",
+        "periods": ["2026-10", "2026-11", "2026-Q3"],
+    }
+    answering(monkeypatch, anonymised, {"items": [one]})
+    anonymised.list_()
+    return [one["name"], one["source"], "people at least", "user_id", "2026-10, 2026-11, 2026-Q3"]
+
+
+def held(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    one = {
+        "subject": "5021846650738291",
+        "at": "2026-11-21T05:54:16.123Z",
+        "by": "key of org_acme: the legal department of the shop",
+        "reason": "a case before the court of first instance",
+    }
+    monkeypatch.setattr(holds, "find_target", lambda _: None)
+    monkeypatch.setattr(holds, "Api", lambda *_: None)
+    monkeypatch.setattr(holds.repairs, "listed", lambda *_, **__: ([one], None))
+    holds.list_()
+    return [one["subject"], one["at"], "legal department", "a case before"]
+
+
+def certified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    left = [{"store": store, "what": what, "why": why} for store, what, why in certificate.REMAINS]
+    made = {
+        "finalAt": "2026-12-01T12:00:00.000Z",
+        "key": {"fingerprint": "ab" * 32},
+        "removed": [{"store": "quarantine", "entries": 2}],
+        "verified": {"events": {"looked": 3, "unreadable": 3}},
+        "remains": left,
+    }
+    answer = {
+        "requestId": "r-1",
+        "receivedAt": "then",
+        "state": "done",
+        "dueAt": "later",
+        "certificate": made,
+    }
+    answering(monkeypatch, erase, answer)
+    erase.erase("usr_4711", status=True)
+    return ["ab" * 32, "verified events: looked 3, unreadable 3", "remains  the audit"]
 
 
 def failed_days(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -154,7 +234,10 @@ def queried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.usefixtures("terminal")
-@pytest.mark.parametrize("command", [refused, holders, failed_days, versions, steps, queried])
+@pytest.mark.parametrize(
+    "command",
+    [refused, holders, members, tables_about_nobody, held, certified, failed_days, versions, steps, queried],
+)
 def test_no_id_is_broken_at_80_columns(
     command: Callable[[pytest.MonkeyPatch], list[str]],
     monkeypatch: pytest.MonkeyPatch,
@@ -165,6 +248,22 @@ def test_no_id_is_broken_at_80_columns(
     for text in unbroken:
         assert text in printed
     assert max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("width", "lines"), [(200, 5), (80, 2), (30, 4)])
+def test_rows_that_do_not_fit_are_written_below_each_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, lines: int
+) -> None:
+    monkeypatch.setattr(output.out, "width", width)
+    output.show_rows(
+        ("id", "since", "note", "empty"), [(EVENT_ID, "2026-11-21T05:54:16.123Z", "some words " * 3, "")]
+    )
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == lines
+    if width < 100:
+        assert printed[0].startswith(EVENT_ID)
+        assert "  note some words" in "\n".join(printed)
+        assert "empty" not in "\n".join(printed)
 
 
 def test_a_table_that_cannot_fit_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

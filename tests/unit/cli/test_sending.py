@@ -130,7 +130,7 @@ def test_what_is_not_shown_is_counted_and_an_unknown_type_has_a_next_step(
 ) -> None:
     merged, error = Merged(), {"pointer": "/eventType", "code": "unknown_type", "message": "no contract"}
     for number in range(SHOWN + 3):
-        merged.note(Line(number, b"{}"), "rejected", errors=[error])
+        merged.note(Line(number, b"{}"), "rejected", errors=[error], quarantineId=f"q-{number}")
     with pytest.raises(RefusedError, match="millrace quarantine list --org org_acme shows"):
         show(merged.document(), as_json=False, org="org_acme")
     printed = " ".join(capsys.readouterr().out.split())
@@ -138,3 +138,26 @@ def test_what_is_not_shown_is_counted_and_an_unknown_type_has_a_next_step(
     assert f"[{SHOWN}]" not in printed
     assert "… and 3 more events" in printed
     assert "millrace contracts init, then make up" in printed
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        ([("rejected", "q-1")], "accepted; millrace quarantine list shows the refused ones"),
+        (
+            [("accepted", None), ("rejected", "q-1"), ("rejected", None), ("conflict", None)],
+            "accepted; millrace quarantine list shows 1 of them, and 2 events kept nowhere",
+        ),
+        ([("rejected", None)], "accepted; 1 event kept nowhere: mend what it says, and send them again"),
+        ([("unavailable", None)], "accepted; 1 event kept nowhere: mend what it says, and send them again"),
+    ],
+)
+def test_only_what_is_in_quarantine_is_said_to_be_there(
+    results: list[tuple[str, str | None]], said: str
+) -> None:
+    merged = Merged()
+    for number, (status, kept) in enumerate(results):
+        merged.note(Line(number, b"{}"), status, **({"quarantineId": kept} if kept else {}))
+    with pytest.raises(RefusedError) as refused:
+        show(merged.document(), as_json=False, org=None)
+    assert str(refused.value).endswith(said)

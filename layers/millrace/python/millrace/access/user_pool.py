@@ -46,6 +46,20 @@ class CognitoPool:
         except ClientError as error:
             raise from_client_error(error, "find user") from error
 
+    def find(self, email: str) -> str | None:
+        """The id of the user with this address; None if there is none.
+
+        Raises:
+            MillraceError: Cognito did not answer.
+        """
+        try:
+            found = self._cognito.admin_get_user(UserPoolId=self._pool_id, Username=email)
+        except ClientError as error:
+            if error_code(error.response) == "UserNotFoundException":
+                return None
+            raise from_client_error(error, "find user") from error
+        return _id(found["UserAttributes"])
+
     def reset(self, user: str, password: str, *, authenticator: bool) -> None:
         """Gives a user a password for once, which a new one replaces at the next sign-in, and ends every sign-in.
 

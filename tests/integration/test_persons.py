@@ -44,8 +44,8 @@ def test_an_id_leads_to_its_number_and_back_and_is_in_no_line_of_the_audit(runni
 @pytest.mark.parametrize("user", ["requests", "holds", "signing-key", "..", "a b/ü"])
 def test_an_id_that_is_a_word_of_another_path_is_named_by_its_code(running: Platform, user: str) -> None:
     number = number_of(running, user)
-    for given in (user, number):
-        answer = running.get(ROUTE, id=named(given))
+    for given, query in ((user, {}), (number, {"by": "number"})):
+        answer = running.get(ROUTE, id=named(given), query=query)
         assert (answer["status"], answer["body"]) == (200, {"userId": user, "subject": number})
     assert running.get(ROUTE, id=named(user), org=GLOBEX)["status"] == 404
 

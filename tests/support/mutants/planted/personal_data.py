@@ -36,7 +36,7 @@ MUTANTS = (
         "a consent is kept under the number of a person",
         "H4",
         f"{LAYER}/api/consents.py",
-        "if self._subjects.is_number(call.org, user):",
+        "if self._subjects.ids(call.org, [user])[user] == identities.NOBODY:",
         "if not user:",
         ("tests/integration/test_consents.py",),
     ),

@@ -18,6 +18,7 @@ from millrace.privacy.seal import UnreadableError
 from millrace.privacy.subjects import person_of
 from tests.integration.test_personal import ONE, address
 from tests.support import events
+from tests.support.doors import basic, knock, write_key
 from tests.support.erasing import Requests
 from tests.support.platform import ACME, GLOBEX, LAKE, Platform, called
 from tests.support.state_machine import Call, Killed
@@ -337,3 +338,117 @@ def test_a_person_s_token_is_turned_back_for_nobody_any_more(warm: Platform) -> 
     after = called(warm, "POST /v1/detokenise", "read_api", body=asked)
     assert after["status"] == 200
     assert city not in json.dumps(after["body"])
+
+
+FORMS: dict[str, Any] = {
+    "no contract": {"eventType": "no.such", "userId": "usr_vera", "data": {"payload": {}}},
+    "another producer's type": {
+        "eventType": "track:Product Viewed",
+        "data": {"payload": {"user_id": "usr_vera"}},
+    },
+    "ProtoJSON": {"event_type": "order.created", "user_id": "usr_vera"},
+    "one text": {"eventType": "order.created", "data": {"payload": '{"userId": "usr_vera"}'}},
+    "an object for the id": {"eventType": "order.created", "userId": {"id": "usr_vera"}},
+    "the id in other fields": {
+        "eventId": "usr_vera",
+        "eventType": "usr_vera",
+        "version": "usr_vera",
+        "userId": "usr_vera",
+        "usr_vera": 1,
+        "data": {"payload": {}},
+    },
+    "many names": {**{f"n{number}": number for number in range(12_000)}, "to": "usr_vera"},
+    "torn": b'{"to": "usr_vera", ',
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_was_refused_says_nobody_in_clear_and_is_removed_whatever_its_form(
+    warm: Platform, form: str
+) -> None:
+    other = of("u-2", payload={"totalAmount": -1})
+    warm.post([of("usr_vera"), other])
+    sent = FORMS[form]
+    (result,) = warm.post(sent if isinstance(sent, bytes) else [sent])["body"]["results"]
+    assert result["status"] == "rejected"
+    identifier = result["quarantineId"]
+    assert warm.get("/v1/quarantine/{id}", id=identifier)["body"]["raw"]
+    assert b"usr_vera" not in json.dumps(warm.get("/v1/quarantine")["body"]).encode()
+    assert "usr_vera" not in str(result["errors"])
+    _require_nowhere(warm, b"usr_vera")
+    Requests(warm).erased("usr_vera")
+    left = [one["quarantineId"] for one in warm.get("/v1/quarantine")["body"]["items"]]
+    assert identifier not in left
+    assert len(left) == 1
+    _require_nowhere(warm, b"usr_vera")
+
+
+def test_what_is_refused_after_an_erasure_is_kept_only_if_it_says_that_it_is_from_afterwards(
+    warm: Platform,
+) -> None:
+    warm.post([of("usr_vera")])
+    Requests(warm).erased("usr_vera")
+    warm.restart_all()
+    before = of("usr_vera", payload={"totalAmount": -1}, timestamp=events.moment(timedelta(hours=1)))
+    unsaid = {name: value for name, value in before.items() if name != "timestamp"}
+    for sent in ([before, unsaid], b'{"userId": "usr_vera", '):
+        for result in warm.post(sent)["body"]["results"]:
+            assert result["status"] == "rejected"
+            assert result["errors"]
+            assert "quarantineId" not in result
+    assert warm.objects("quarantine/") == {}
+    after = {**before, "timestamp": events.moment(-timedelta(seconds=60))}
+    (result,) = warm.post([after])["body"]["results"]
+    read = warm.get("/v1/quarantine/{id}", id=result["quarantineId"])["body"]
+    assert read["raw"] is None, "the person has not come back"
+    assert warm.post([of("usr_vera", timestamp=after["timestamp"])])["body"]["accepted"] == 1
+    warm.restart_all()
+    assert "usr_vera" in warm.get("/v1/quarantine/{id}", id=result["quarantineId"])["body"]["raw"]
+    _require_nowhere(warm, b"usr_vera")
+
+
+def test_raw_of_a_restricted_person_is_hidden_where_its_contract_protects_nothing_too(warm: Platform) -> None:
+    sent = events.transaction(payload={"user_id": 4711, "amount": -1})
+    ok = events.transaction(payload={"user_id": 4711})
+    warm.post([ok, sent])
+    (listed,) = warm.get("/v1/quarantine")["body"]["items"]
+    assert "4711" in warm.get("/v1/quarantine/{id}", id=listed["quarantineId"])["body"]["raw"]
+    requests = Requests(warm)
+    requests.ask("PUT /v1/subjects/{id}/restriction", id="4711", body={"reason": "disputed"})
+    warm.restart_all()
+    assert warm.get("/v1/quarantine/{id}", id=listed["quarantineId"])["body"]["raw"] is None
+
+
+@pytest.mark.parametrize("door", ["events", "collect"])
+def test_who_may_only_send_is_not_told_who_was_erased(warm: Platform, door: str) -> None:
+    def told(sent: dict[str, Any]) -> Any:
+        if door == "events":
+            answer = warm.post([sent], scopes="events:write")
+        else:
+            key = basic(write_key(warm))
+            answer = knock(warm, "POST /v1/collect", {"events": [sent]}, authorization=key)
+        for result in answer["body"]["results"]:
+            del result["eventId"]
+            result["quarantineId"] = len(result.get("quarantineId", ""))
+        return answer["status"], answer["body"]
+
+    warm.post([of("u-1"), of("u-2")])
+    Requests(warm).erased("u-1")
+    warm.restart_all()
+    past = events.moment(timedelta(hours=1))
+    for payload in ({}, {"totalAmount": -1}):
+        gone, there = of("u-1", payload=payload, timestamp=past), of("u-2", payload=payload, timestamp=past)
+        assert told(gone) == told(there)
+        # A page that sends an event once more learns nothing either.
+        assert door == "events" or told(gone) == told(there)
+    assert warm.post([of("u-1", timestamp=past)])["body"]["rejected"] == 1, "who may read is told"
+
+
+def _require_nowhere(running: Platform, text: bytes) -> None:
+    for table in ("Metadata", "Events", "UserEvents", "Analytics"):
+        for row in running.rows(table):
+            assert text not in repr(row).encode(), table
+    for key, stored in running.objects("").items():
+        assert text not in stored, key
+    for record in running.log_records():
+        assert text not in record

@@ -18,6 +18,7 @@ from millrace.eventstore import receipts
 from millrace.privacy.tenant_box import TenantBox
 from millrace.quarantine import entry as entries
 from millrace.quarantine.entry import QuarantineEntry
+from millrace.quarantine.mentions import PEOPLE
 from millrace.quarantine.store import QuarantineStore
 from tests.support import events
 from tests.support.stores import MemoryDynamoDB
@@ -64,9 +65,12 @@ def test_an_index_row_of_quarantine_keeps_its_size_whatever_a_client_names_its_f
             event_type="t" * 256,
             version="v" * 256,
             contract=None,
+            users=frozenset(f"usr_{number}" for number in range(PEOPLE)),
         )
     ]
-    document = orjson.loads(entries.to_object("org", "request", AT, "http", refused, lambda _: {}))
+    document = orjson.loads(
+        entries.to_object("org", "request", AT, "http", refused, lambda _: {}, lambda _: "m" * 22)
+    )
     assert document["entries"][0]["errors"] == list(errors), "the object keeps them whole"
     (row,) = entries.to_rows(document, "key")
     assert size(row) < LIMIT / 4

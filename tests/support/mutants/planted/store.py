@@ -301,7 +301,7 @@ MUTANTS = (
         "a refused event forgets what its door has filled in",
         "quarantine",
         f"{LAYER}/intake/case.py",
-        "sent=None if case.candidate.sent is None else exact_json.dumps(case.candidate.sent),",
+        "sent=_sent(case),",
         "sent=None,",
         ("tests/integration/test_replayed_doors.py",),
     ),

@@ -66,7 +66,9 @@ class CollectApi:
         return Document(b"", JSON, HTTPStatus.NO_CONTENT, cross_origin.preflight(call.request.headers))
 
     def collect(self, call: Call) -> Document:
-        """Events of ours from a browser, as `POST /v1/events` answers them: `{"writeKey", "events"}`, also as text.
+        """Events of ours from a browser, in the form of `POST /v1/events`: `{"writeKey", "events"}`, also as text.
+
+        An event that is sound is answered as `accepted`, whether it is taken, a duplicate, or not taken because of its person.
 
         Raises:
             Problem: the body cannot be read, the key or the page may not send, or the tenant sends too many.
@@ -77,7 +79,8 @@ class CollectApi:
             raise Problem(HTTPStatus.BAD_REQUEST, 'send {"writeKey": "mk_…", "events": […]}')
         caller = self.caller(request, body.get("writeKey"))
         events = parse.of_items(body["events"], is_long=is_long)
-        results = self._take(request, caller, events, clock.now())
+        # Everybody may have the key: nobody learns from an answer who was erased, or has agreed to what.
+        results = answers.neutral(self._take(request, caller, events, clock.now()), public=True)
         return Document(
             answers.body(results), JSON, answers.status(results), cross_origin.allowed(request.headers)
         )

@@ -1,7 +1,7 @@
 """Refused events: listed and read."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -15,14 +15,14 @@ from millrace.contracts.registry import Registry
 from millrace.core import audit, clock, sizes
 from millrace.core.http import Problem
 from millrace.core.table import Table
-from millrace.people import mentions
 from millrace.privacy import places
 from millrace.privacy.person import of_user
-from millrace.privacy.subjects import ERASING, RESTRICTED, Subjects
+from millrace.privacy.subjects import ERASED, ERASING, RESTRICTED, Subjects
 from millrace.quarantine.entry import KEPT_DAYS, is_id
+from millrace.quarantine.mentions import Mentions
 from millrace.quarantine.store import Filter, QuarantineStore
 
-HIDDEN = frozenset({RESTRICTED, ERASING})
+HIDDEN = frozenset({RESTRICTED, ERASING, ERASED})
 
 
 class QuarantineApi:
@@ -33,6 +33,7 @@ class QuarantineApi:
     ) -> None:
         """`metadata`: where the audit is; `subjects`: people, of whom some are restricted."""
         self._store, self._registry, self._metadata, self._subjects = store, registry, metadata, subjects
+        self._mentions = Mentions(registry)
 
     def list(self, call: Call) -> dict[str, Any]:
         """Refused events, newest first; without `from` as far back as they are kept."""
@@ -43,16 +44,22 @@ class QuarantineApi:
     def get(self, call: Call) -> dict[str, Any]:
         """One refused event with its `raw`, which may be personal in any place unless its contract protects nothing.
 
-        Who reads such a one in clear is written down before. Nobody does that is about a person who is restricted or being erased.
+        Who reads such a one in clear is written down before. Nobody reads one that names a person who is restricted, is being
+        erased, or was erased and has not come back.
         """
         event = self._store.get(call.org, call.values["id"])
         if event is None:
             raise Problem(HTTPStatus.NOT_FOUND, "there is no such refused event")
+        raw = event["raw"]
+        text = base64.b64decode(raw) if event["rawEncoding"] == "base64" else raw.encode()
+        named = self._mentions.of(text)
+        if self._is_hidden(call.org, named.users):
+            return {**event, "raw": None, "rawEncoding": None}
         contract = self._registry.described(event)
-        if contract is not None and not places.of(contract):
+        if contract is not None and not places.of(contract) and named.whole:
             return event
         caller = call.request.authenticated
-        if PERSONAL not in caller.scopes or self._is_hidden(call.org, event):
+        if PERSONAL not in caller.scopes:
             return {**event, "raw": None, "rawEncoding": None}
         detail = {"call": call.request.route, "quarantineId": event["quarantineId"]}
         audit.write(
@@ -60,11 +67,9 @@ class QuarantineApi:
         )
         return event
 
-    def _is_hidden(self, org: str, event: Mapping[str, Any]) -> bool:
-        raw = event["raw"]
-        text = base64.b64decode(raw) if event["rawEncoding"] == "base64" else raw.encode()
-        names = map(of_user, mentions.users(self._registry, text))
-        return any(person.state in HIDDEN for person in self._subjects.known(org, names).values())
+    def _is_hidden(self, org: str, users: Iterable[str]) -> bool:
+        people = self._subjects.known(org, map(of_user, users))
+        return any(person.state in HIDDEN for person in people.values())
 
 
 def refused(given: Mapping[str, Any], after: str | None) -> Filter:

@@ -21,8 +21,9 @@ from millrace.eventstore.fingerprint import Fingerprint, fingerprint
 from millrace.eventstore.row import Envelope, to_item
 from millrace.eventstore.tenant_key import TenantKeys
 from millrace.intake import protobuf_json, reserved
-from millrace.intake.case import REFUSED, Case, EventResult, Judged, case_of, entry_of, is_same
+from millrace.intake.case import REFUSED, Case, EventResult, Judged, case_of, entry_of, is_same, texts_of
 from millrace.intake.consent import Consents
+from millrace.intake.discretion import discreet
 from millrace.intake.enrich import Origin, enrich
 from millrace.intake.parse import PROTOBUF, Candidate
 from millrace.intake.personal_data import PersonalData
@@ -32,6 +33,7 @@ from millrace.privacy.consent import Purpose
 from millrace.privacy.purposes import load as all_purposes
 from millrace.privacy.subjects import Person
 from millrace.quarantine.entry import QuarantineEntry
+from millrace.quarantine.mentions import Mentions
 
 _NULL = b":null"
 _CONFLICT = FieldError("/eventId", "conflict", "this id is taken by an event that says something else")
@@ -67,6 +69,7 @@ class Intake:
         self._tenant_keys, self._protection, self._log = tenant_keys, Protection(people), log
         self._codec, self._type_shards = Codec(registry.dictionary), type_shards
         self._takes_any_id = takes_any_id
+        self._mentions, self._types = Mentions(registry), {one.event_type for one in registry.contracts}
         self._personal_data, self._consents = PersonalData(), Consents(people, purposes or all_purposes())
 
     @property
@@ -177,6 +180,7 @@ class Intake:
             if heeded.error is not None:
                 case.valid, case.kept = None, heeded.kept
                 case.result.outcome, case.result.errors = AppendResult.REJECTED, [heeded.error]
+                case.result.withheld = True
             else:
                 case.heeded, case.result.masked = heeded.envelope, heeded.masked
 
@@ -203,6 +207,7 @@ class Intake:
                         case.result.outcome, case.result.errors = AppendResult.REJECTED, [refusal]
                         # Of a person who was erased nothing is kept, in quarantine neither.
                         case.kept = False
+                        case.result.withheld = True
                         continue
                     case.item = self._row(case, judged, tenant_key, named, people)
             except MillraceError as error:
@@ -306,13 +311,27 @@ class Intake:
             case.result.outcome = result
 
     def _keep(self, refused: list[Case], origin: Origin) -> None:
-        entries = [entry_of(case, origin) for case in refused]
+        named = [self._mentions.of(*texts_of(case)) for case in refused]
+        for case, one in zip(refused, named, strict=True):
+            case.result.errors = [discreet(error, one.users) for error in case.result.errors]
         try:
-            self._quarantine.keep(origin.org, origin.request_id, origin.received_at, origin.kind, entries)
+            users = set().union(*(one.users for one in named))
+            people = self._protection.known(origin.org, users) if users else {}
+            kept = []
+            for case, one in zip(refused, named, strict=True):
+                entry = entry_of(case, origin, one, self._types)
+                about = (people[user] for user in one.users if user in people)
+                if any(self._protection.is_forgotten(case.candidate.event, person) for person in about):
+                    case.result.unkept_id = entry.quarantine_id
+                else:
+                    kept.append((case, entry))
+            if kept:
+                entries = [entry for _, entry in kept]
+                self._quarantine.keep(origin.org, origin.request_id, origin.received_at, origin.kind, entries)
         except MillraceError as error:
             self._log(str(error))
             for case in refused:
                 case.result.outcome, case.result.errors = AppendResult.UNAVAILABLE, []
             return
-        for case, entry in zip(refused, entries, strict=True):
+        for case, entry in kept:
             case.result.quarantine_id = entry.quarantine_id

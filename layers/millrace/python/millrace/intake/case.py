@@ -1,5 +1,6 @@
 """One event of a request on its way through intake, and its result."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +12,11 @@ from millrace.eventstore import content
 from millrace.eventstore.append import AppendResult
 from millrace.eventstore.fingerprint import spelled
 from millrace.eventstore.row import Envelope
+from millrace.intake import discretion
 from millrace.intake.enrich import Origin
 from millrace.intake.parse import Candidate
 from millrace.quarantine.entry import QuarantineEntry, quarantine_id
+from millrace.quarantine.mentions import Mentioned
 
 REFUSED = frozenset({AppendResult.REJECTED, AppendResult.CONFLICT})
 Judged = tuple[Contract, Envelope, content.Content]
@@ -34,6 +37,10 @@ class EventResult:
     dropped: tuple[str, ...] = ()
     # Pointers of fields that were left out because the person has not agreed to what they are for.
     masked: tuple[str, ...] = ()
+    # Refused for what a person has asked for or has not agreed to; not every caller is told.
+    withheld: bool = False
+    # The id that it would have in quarantine, where it is kept nowhere because of whom it names.
+    unkept_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -76,19 +83,43 @@ def _text(value: Any) -> str | None:
     return value[:256] if isinstance(value, str) else None
 
 
-def entry_of(case: Case, origin: Origin) -> QuarantineEntry:
-    """A refused event as the quarantine keeps it."""
+def entry_of(case: Case, origin: Origin, named: Mentioned, types: Container[str]) -> QuarantineEntry:
+    """A refused event as the quarantine keeps it.
+
+    Args:
+        case: the event.
+        origin: whose it is.
+        named: whom it may be about; their ids stand in no open part of it.
+        types: those that contracts describe.
+    """
     event = case.candidate.event if isinstance(case.candidate.event, dict) else {}
+
+    def told(name: str) -> str | None:
+        text = _text(event.get(name))
+        return text if text is not None and discretion.is_open(text, named.users) else None
+
+    event_type = _text(event.get("eventType"))
     return QuarantineEntry(
         quarantine_id=quarantine_id(origin.request_id, case.candidate.index, origin.received_at),
         index=case.candidate.index,
         raw=case.candidate.raw_bytes(),
         errors=tuple(e.to_json() for e in case.result.errors),
-        event_id=_text(event.get("eventId")),
-        event_type=_text(event.get("eventType")),
-        version=_text(event.get("version")),
+        event_id=told("eventId"),
+        event_type=event_type if event_type in types else told("eventType"),
+        version=told("version"),
         contract=case.contract.ref if case.contract is not None else None,
         principal=origin.principal,
         form=case.candidate.form,
-        sent=None if case.candidate.sent is None else exact_json.dumps(case.candidate.sent),
+        sent=_sent(case),
+        users=named.users,
+        whole=named.whole,
     )
+
+
+def texts_of(case: Case) -> tuple[bytes, bytes | None]:
+    """What is kept of an event, in which everybody is looked for whom it may be about."""
+    return case.candidate.raw_bytes(), _sent(case)
+
+
+def _sent(case: Case) -> bytes | None:
+    return None if case.candidate.sent is None else exact_json.dumps(case.candidate.sent)

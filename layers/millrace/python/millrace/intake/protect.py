@@ -5,7 +5,7 @@ It stands between enrich and the row. An event that names nobody and has no prot
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from millrace.contracts.contract import Contract
 from millrace.contracts.validator import FieldError
@@ -86,6 +86,15 @@ class Protection:
         """
         return self._people.known_or_new(org, names)
 
+    def known(self, org: str, users: Iterable[str]) -> Mapping[str, Person]:
+        """Those of these users that there are, by id.
+
+        Raises:
+            MillraceError: a table or KMS did not answer.
+        """
+        names = {of_user(user): user for user in users}
+        return {names[name]: person for name, person in self._people.known(org, names).items()}
+
     def returned(self, org: str, names: Iterable[str]) -> Mapping[str, Person]:
         """New people in the place of those who had these names and were erased: they came back.
 
@@ -107,6 +116,18 @@ class Protection:
         if person.erased_at and clock.parse(envelope["timestamp"]) <= clock.parse(person.erased_at):
             return _FORGOTTEN
         return None
+
+    @staticmethod
+    def is_forgotten(event: Any, person: Person) -> bool:
+        """Whether nothing of what names a person is kept, whatever is wrong with it: nothing says that it is from afterwards."""
+        if person.state == ERASING:
+            return True
+        if not person.erased_at:
+            return False
+        try:
+            return clock.parse(event["timestamp"]) <= clock.parse(person.erased_at)
+        except (TypeError, KeyError, ValueError, IndexError, AttributeError):
+            return True
 
     def stored(
         self, envelope: Envelope, contract: Contract, named: Named, people: Mapping[str, Person]

@@ -64,8 +64,13 @@ REMAINS = (
     ),
     (
         "quarantine",
-        "refused events in which no id says whom they are about",
-        "They are encrypted, and deleted when their time is over.",
+        "refused events in which no field and no value is the person's id",
+        "They are encrypted under a key of the tenant and deleted after 25 days; errors beside them have no id, and quote only what a contract calls open, but for those that an earlier release wrote.",
+    ),
+    (
+        "Metadata, recovery to a point in time",
+        "rows of refused events that were removed: an HMAC of the person's id, and errors; those that an earlier release wrote quote values",
+        "AWS keeps a table's past for up to 35 days; the HMAC is one-way, under a key of the tenant.",
     ),
     ("the audit", "that and when the person's data was read or erased", "The law asks for it."),
 )

@@ -20,13 +20,13 @@ from millrace.core.prefixes import EXPORTS
 from millrace.core.table import Table
 from millrace.features.rows import row_key
 from millrace.people import certificate, requests
-from millrace.people.mentions import Mentions
 from millrace.people.requests import DONE, OPEN, Requests, SubjectRequest
 from millrace.people.signing import Signer
 from millrace.people.verification import Stores, verified
 from millrace.privacy import seal
 from millrace.privacy.subjects import ERASING
 from millrace.quarantine.entry import KEPT_DAYS
+from millrace.quarantine.mentions import Mentions
 from millrace.quarantine.store import Filter, QuarantineStore
 
 PRINCIPAL, ACTION = "millrace", "subjects.erase"
@@ -174,15 +174,21 @@ class Erasure:
         self, org: str, user: str, after: str | None, left: Callable[[], float]
     ) -> tuple[int, str | None]:
         """How many refused events were removed, and the id behind which others are to be looked at."""
-        mentions = Mentions(self.stores.registry, user)
+        mentions = Mentions(self.stores.registry)
         now = clock.now()
         chosen = Filter(now - timedelta(days=KEPT_DAYS + 1), now + timedelta(minutes=1), after=after)
         about: list[str] = []
         removed, last = 0, after
-        for looked, refusal in enumerate(self.quarantine.kept(org, chosen), start=1):
-            if mentions(refusal.raw) or (refusal.sent is not None and mentions(refusal.sent)):
-                about.append(refusal.quarantine_id)
-            last = refusal.quarantine_id
+
+        def may_name(raw: bytes) -> bool:
+            return mentions.may_name(raw, user)
+
+        for looked, (identifier, is_about) in enumerate(
+            self.quarantine.about(org, chosen, user, may_name), start=1
+        ):
+            if is_about:
+                about.append(identifier)
+            last = identifier
             if looked % ROUND == 0:
                 self.quarantine.remove(org, about)
                 removed, about = removed + len(about), []

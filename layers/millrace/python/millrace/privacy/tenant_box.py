@@ -3,6 +3,7 @@
 from millrace.eventstore.tenant_key import TenantKeys
 from millrace.privacy import seal
 from millrace.privacy.tenant_secrets import secrets
+from millrace.privacy.tokens import short_digest
 
 
 class TenantBox:
@@ -28,3 +29,11 @@ class TenantBox:
             RetryableError: Metadata or KMS did not answer.
         """
         return seal.unseal(secrets(self._tenant_keys, org).quarantine, [org, place], sealed)
+
+    def mention(self, org: str, user: str) -> str:
+        """What stands in a table for a user whom a refused event names: an HMAC, the same for the same user of a tenant.
+
+        Raises:
+            RetryableError: Metadata or KMS did not answer.
+        """
+        return short_digest(secrets(self._tenant_keys, org).mention, user)

@@ -22,12 +22,14 @@ class TenantSecrets:
         token: makes tokens.
         wrap: wraps the keys of people.
         quarantine: seals refused events.
+        mention: finds refused events by whom they name.
     """
 
     lookup: bytes = field(repr=False)
     token: bytes = field(repr=False)
     wrap: bytes = field(repr=False)
     quarantine: bytes = field(repr=False)
+    mention: bytes = field(repr=False)
 
 
 def secrets(keys: TenantKeys, org: str) -> TenantSecrets:
@@ -41,7 +43,7 @@ def secrets(keys: TenantKeys, org: str) -> TenantSecrets:
         RetryableError: the key could not be read or unwrapped.
     """
     key = keys.key(org)
-    return TenantSecrets(*(_of(key, use) for use in ("lookup", "token", "wrap", "quarantine")))
+    return TenantSecrets(*(_of(key, use) for use in ("lookup", "token", "wrap", "quarantine", "mention")))
 
 
 def _of(key: bytes, use: str) -> bytes:

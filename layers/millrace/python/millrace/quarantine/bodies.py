@@ -19,6 +19,10 @@ class Box(Protocol):
         """The text of this place; PermanentError for what was not sealed for it; or RetryableError."""
         ...
 
+    def mention(self, org: str, user: str) -> str:
+        """What stands in a table for a user, the same for the same one; or RetryableError."""
+        ...
+
 
 def sealed(entry: QuarantineEntry, org: str, box: Box) -> dict[str, Any]:
     """The part of an object that holds one event's bytes.

@@ -17,6 +17,8 @@ KIND = "quarantine"
 KEPT_DAYS = 25
 SHARD = "0"
 _MOMENT_DIGITS = 12
+# Whether the users of an entry are all whom it may be about.
+ALL, SOME = "all", "some"
 # Of a pointer in an index row: it names a client's keys, which may be as long as an event, and a row has 400 KB.
 POINTER_LENGTH = 512
 _ID = re.compile("[0-9a-f]{36}")
@@ -38,6 +40,9 @@ class QuarantineEntry:
     form: str | None = None  # the media type of `raw`, where that is not JSON as contracts describe it
     # JSON of what every delivery of it says, where a door has filled in `raw`: it decides duplicate or conflict.
     sent: bytes | None = None
+    # Ids of users whom it may be about, in memory alone; `whole`: it is about nobody else.
+    users: frozenset[str] = frozenset()
+    whole: bool = False
 
 
 def quarantine_id(request_id: str, index: int, received_at: datetime) -> str:
@@ -93,8 +98,19 @@ def to_object(
     source: str,
     entries: list[QuarantineEntry],
     sealed: Callable[[QuarantineEntry], dict[str, Any]],
+    mention: Callable[[str], str],
 ) -> bytes:
-    """The object of one request; `sealed` gives the bytes of an event, encrypted."""
+    """The object of one request.
+
+    Args:
+        org: the tenant.
+        request_id: of the request.
+        received_at: when it came.
+        source: by which way.
+        entries: what of it was refused.
+        sealed: gives the bytes of an event, encrypted.
+        mention: gives what stands for a user's id.
+    """
     return orjson.dumps(
         {
             "orgId": org,
@@ -112,6 +128,8 @@ def to_object(
                     "principal": entry.principal,
                     "form": entry.form,
                     "errors": entry.errors,
+                    "users": sorted(map(mention, entry.users)),
+                    "named": ALL if entry.whole else SOME,
                     "sealed": sealed(entry),
                 }
                 for entry in entries
@@ -155,6 +173,11 @@ def _row(
         "codes": {"SS": sorted({error["code"] for error in entry["errors"]})},
         "expiresAt": {"N": str(expires_at)},
     }
+    # Entries of earlier versions say of nobody whom they are about.
+    if entry.get("users"):
+        row["users"] = {"SS": entry["users"]}
+    if "named" in entry:
+        row["named"] = {"S": entry["named"]}
     for name in ("eventId", "eventType", "version"):
         if entry[name]:
             row[name] = {"S": entry[name]}

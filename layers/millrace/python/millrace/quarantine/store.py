@@ -94,7 +94,13 @@ class QuarantineStore:
         """
         key = entries.object_key(org, received_at, request_id)
         document = entries.to_object(
-            org, request_id, received_at, source, refused, partial(bodies.sealed, org=org, box=self._box)
+            org,
+            request_id,
+            received_at,
+            source,
+            refused,
+            partial(bodies.sealed, org=org, box=self._box),
+            partial(self._box.mention, org),
         )
         self._lake.put(key, document, content_type="application/json", doing="keep refused events")
         self._metadata.write_all(entries.to_rows(orjson.loads(document), key))
@@ -123,15 +129,46 @@ class QuarantineStore:
         """
         read: dict[str, dict[str, dict[str, Any]]] = {}
         for row in self._newest(org, query):
-            identifier, key = row["entityId"]["S"], row["object"]["S"]
-            if key not in read:
-                # Those of one request follow each other, but for requests of the same millisecond.
-                while len(read) >= OBJECTS:
-                    del read[next(iter(read))]
-                read[key] = self._entries_of(key)
-            kept = read[key].get(identifier)
+            kept = self._kept(read, row)
             if kept and (texts := bodies.opened(kept, org, self._box)) is not None:
                 yield _refusal(row, kept, *texts)
+
+    def about(
+        self, org: str, query: Filter, user: str, may_name: Callable[[bytes], bool]
+    ) -> Iterator[tuple[str, bool]]:
+        """The ids of refused events, newest first, each with whether it is about a user; read as the iterator advances.
+
+        Only those are opened of which not everybody is known whom they may be about.
+
+        Args:
+            org: the tenant.
+            query: which.
+            user: as events call the person.
+            may_name: whether such bytes may be about the user.
+
+        Raises:
+            MillraceError: table, lake or KMS did not answer.
+        """
+        mention = self._box.mention(org, user)
+        read: dict[str, dict[str, dict[str, Any]]] = {}
+        for row in self._newest(org, query):
+            identifier = row["entityId"]["S"]
+            is_about = mention in row.get("users", {"SS": ()})["SS"]
+            if not is_about and row.get("named", {"S": entries.SOME})["S"] != entries.ALL:
+                kept = self._kept(read, row)
+                texts = None if kept is None else bodies.opened(kept, org, self._box)
+                is_about = any(map(may_name, filter(None, texts or ())))
+            yield identifier, is_about
+
+    def _kept(self, read: dict[str, dict[str, dict[str, Any]]], row: Item) -> dict[str, Any] | None:
+        """The entry of a row; `read` has the objects that were read last."""
+        key = row["object"]["S"]
+        if key not in read:
+            # Those of one request follow each other, but for requests of the same millisecond.
+            while len(read) >= OBJECTS:
+                del read[next(iter(read))]
+            read[key] = self._entries_of(key)
+        return read[key].get(row["entityId"]["S"])
 
     def remove(self, org: str, identifiers: Sequence[str]) -> None:
         """Removes refused events for good, in every version of their objects: first the bytes, then the rows that find them.
@@ -334,11 +371,19 @@ def _public(row: Item) -> dict[str, Any]:
         "eventId": text("eventId"),
         "eventType": text("eventType"),
         "version": text("version"),
-        "errors": orjson.loads(row["errors"]["S"]),
+        "errors": _errors(row),
         "receivedAt": row["receivedAt"]["S"],
         "source": row["source"]["S"],
         "status": row["status"]["S"],
     }
+
+
+def _errors(row: Item) -> list[dict[str, str]]:
+    errors: list[dict[str, str]] = orjson.loads(row["errors"]["S"])
+    if "named" in row:
+        return errors
+    # Earlier versions quoted what was sent, whatever it was.
+    return [{**error, "message": error["message"].partition(", got ")[0]} for error in errors]
 
 
 def _refusal(row: Item, kept: dict[str, Any], raw: bytes, sent: bytes | None) -> Refusal:

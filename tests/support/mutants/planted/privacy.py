@@ -195,14 +195,6 @@ MUTANTS = (
         ERASED,
     ),
     Mutant(
-        "a key that only sends is told who was erased",
-        "H4",
-        f"{LAYER}/api/post.py",
-        "if only_sends(caller.scopes):",
-        "if False:",
-        ERASED,
-    ),
-    Mutant(
         "a body that is too large is taken for one that names nobody else",
         "H4",
         f"{LAYER}/quarantine/mentions.py",

@@ -42,8 +42,6 @@ ADMINISTRATION: Mapping[str, str] = {
 PUBLIC = "events:write:public"
 ACTIONS: Mapping[str, str] = {**DATA, **ADMINISTRATION, PUBLIC: "Send events from a page that all can read."}
 
-WRITE = "events:write"
-
 DATASET, OWN = "dataset:", "own:"
 LAYERS = ("raw", "staging", "silver", "gold", "marts", "ml_features")
 ALL_DATASETS = f"{DATASET}*"
@@ -61,11 +59,6 @@ def is_dataset(scope: str) -> bool:
 def is_scope(scope: str) -> bool:
     """Whether a credential can have it."""
     return scope in ACTIONS or is_dataset(scope)
-
-
-def only_sends(scopes: Collection[str]) -> bool:
-    """Whether a credential with these may send events and nothing else: it is told nothing of the people whom they name."""
-    return set(scopes) <= {WRITE, PUBLIC}
 
 
 def too_many(scopes: Collection[str]) -> str | None:

@@ -80,7 +80,7 @@ class CollectApi:
         caller = self.caller(request, body.get("writeKey"))
         events = parse.of_items(body["events"], is_long=is_long)
         # Everybody may have the key: nobody learns from an answer who was erased, or has agreed to what.
-        results = answers.neutral(self._take(request, caller, events, clock.now()), public=True)
+        results = answers.neutral(self._take(request, caller, events, clock.now()))
         return Document(
             answers.body(results), JSON, answers.status(results), cross_origin.allowed(request.headers)
         )

@@ -49,17 +49,16 @@ def body(results: Sequence[EventResult]) -> dict[str, Any]:
     return {**{name: counts[outcome] for outcome, name in _COUNTS.items()}, "results": answered}
 
 
-def neutral(results: Sequence[EventResult], *, public: bool) -> list[EventResult]:
-    """The results as one is told who may send and read nothing: as if nobody had been erased or had refused anything.
+def neutral(results: Sequence[EventResult]) -> list[EventResult]:
+    """The results as one is told whose key everybody may read: as if nobody had been erased or had refused anything.
 
     An event that is not taken because of its person is answered as one that is; whoever sends it again would be told that the
-    first was `accepted` and this one too, so for a public key every event that is sound is `accepted`.
+    first was `accepted` and this one too, so every event that is sound is `accepted`.
 
     Args:
         results: as they are counted.
-        public: whether everybody may read the caller's key.
     """
-    sound = {AppendResult.DUPLICATE, AppendResult.CONFLICT} if public else set()
+    sound = {AppendResult.DUPLICATE, AppendResult.CONFLICT}
     return [
         EventResult(one.index, one.event_id, one.event_type, AppendResult.ACCEPTED, dropped=one.dropped)
         if one.withheld or one.outcome in sound

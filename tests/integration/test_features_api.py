@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from millrace.core import clock
+from millrace.core.table import Table
 from millrace.features import views as feature_views
+from millrace.people.rows import PeopleRows
+from millrace.privacy import assemble
+from millrace.privacy.consent import Statement
+from millrace.privacy.identities import NOBODY
+from millrace.privacy.person import of_user
+from millrace.privacy.suppressed import ANALYTICS, SCORING
 from tests.support import online_rows
 from tests.support.platform import ACME, GLOBEX, Platform
 from tests.support.user_ids import number_of
@@ -89,6 +96,46 @@ def test_users_are_asked_for_by_their_ids(counted: Counted) -> None:
     other = number_of(counted.running, "42", GLOBEX)
     assert other != number
     assert count(user_id=other) == 0
+
+
+@pytest.mark.parametrize("how", ["restricted", "withdrawn", "withdrawn for something else"])
+def test_of_who_is_restricted_or_has_withdrawn_nothing_is_told(counted: Counted, how: str) -> None:
+    running, user = counted.running, f"shy of {how}"
+    number = number_of(running, user)
+    counted.put(ACME, "user_features", number, order_count=3)
+
+    def values() -> list[Any]:
+        running.restart_all()
+        asked = [counted.results("user_features:order_count", user_id=one)[0] for one in (user, number)]
+        return [(one["value"], one["status"]) for one in asked]
+
+    assert values() == [(3, "ok"), (0, "missing")]
+    people = PeopleRows(
+        Table(running.dynamodb, "SubjectKeys"),
+        assemble.tenant_keys(Table(running.dynamodb, "Metadata"), running.kms_key),
+    )
+    subjects = assemble.subjects(
+        Table(running.dynamodb, "SubjectKeys"), Table(running.dynamodb, "Metadata"), running.kms_key
+    )
+    if how == "restricted":
+        row = people.find(ACME, user)
+        assert row is not None
+        assert people.restrict(row, restricted=True)
+    else:
+        purpose = SCORING if how == "withdrawn" else ANALYTICS
+        said = Statement(granted=False, version=1, at=counted.at, by="tester").to_item()
+        assert subjects.put_consent(ACME, of_user(user), purpose, said)
+    nothing = (0, "missing")
+    assert values() == [(3, "ok") if "else" in how else nothing, nothing]
+    fresh = assemble.subjects(
+        Table(running.dynamodb, "SubjectKeys"), Table(running.dynamodb, "Metadata"), running.kms_key
+    )
+    # Windows are asked for, and predictions made, by the same.
+    assert {one: fresh.forms(ACME, [user], one)[user] for one in (SCORING, ANALYTICS)} == {
+        "restricted": {SCORING: (NOBODY,), ANALYTICS: (NOBODY,)},
+        "withdrawn": {SCORING: (NOBODY,), ANALYTICS: (number, user)},
+        "withdrawn for something else": {SCORING: (number, user), ANALYTICS: (NOBODY,)},
+    }[how]
 
 
 def test_another_tenant_sees_nothing(counted: Counted) -> None:

@@ -8,8 +8,30 @@ NAMED = ("tests/unit/privacy/test_identities.py",)
 PERSONS = ("tests/integration/test_persons.py",)
 PATHS = ("tests/unit/core/test_path_ids.py",)
 CHOSEN = ("tests/integration/test_chosen_numbers.py",)
+FEATURES = (
+    "tests/integration/test_features_api.py::test_of_who_is_restricted_or_has_withdrawn_nothing_is_told",
+)
+ERASED = (
+    "tests/integration/test_subject_erasure.py::test_an_event_from_the_future_that_was_stored_before_brings_nobody_back",
+)
 
 MUTANTS = (
+    Mutant(
+        "features of a restricted person are told",
+        "user ids",
+        f"{LAYER}/api/features.py",
+        "self._user_ids.stored(call.org, user, SCORING)",
+        "self._user_ids.stored(call.org, user)",
+        FEATURES,
+    ),
+    Mutant(
+        "an event that was stored before an erasure brings the person back",
+        "user ids",
+        f"{LAYER}/intake/accept.py",
+        "            if place not in forgotten\n            and name in people",
+        "            if name in people",
+        ERASED,
+    ),
     Mutant(
         "an id that is the number of another one finds the other's rows",
         "user ids",

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from millrace.contracts.contract import Contract
-from millrace.core import limits
+from millrace.core import keys, limits
 from millrace.core.errors import MillraceError
 from millrace.core.table import Item, Table
 from millrace.core.worker_pool import WorkerPool
@@ -99,3 +99,14 @@ def compare(stored: Item, item: Item) -> AppendResult:
         return AppendResult.CONFLICT
     # The SDK repeats a put whose answer was lost: the row then carries this very request.
     return AppendResult.ACCEPTED if stored["requestId"] == item["requestId"] else AppendResult.DUPLICATE
+
+
+def received_at(events: Table, org: str, event_id: str) -> str | None:
+    """When the event that is stored under an id was received, as UTC text; None where there is none.
+
+    Raises:
+        MillraceError: the table did not answer.
+    """
+    key = {"eventId": {"S": keys.event(org, event_id)}}
+    row = events.get(key, consistent=True, doing="read event")
+    return None if row is None else str(row["receivedAt"]["S"])

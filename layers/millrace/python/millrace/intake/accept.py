@@ -27,11 +27,11 @@ from millrace.intake.discretion import discreet
 from millrace.intake.enrich import Origin, enrich
 from millrace.intake.parse import PROTOBUF, Candidate
 from millrace.intake.personal_data import PersonalData
-from millrace.intake.protect import Named, People, Protection
+from millrace.intake.protect import FORGOTTEN, Named, People, Protection
 from millrace.intake.validate import Refused, validate
 from millrace.privacy.consent import Purpose
 from millrace.privacy.purposes import load as all_purposes
-from millrace.privacy.subjects import Person
+from millrace.privacy.subjects import ERASED, Person
 from millrace.quarantine.entry import QuarantineEntry
 from millrace.quarantine.mentions import Mentions
 
@@ -64,7 +64,10 @@ class Intake:
         type_shards: int = 1,
         takes_any_id: Callable[[str], bool] = lambda _: False,
         purposes: Mapping[str, Purpose] | None = None,
+        received: Callable[[str, str], str | None] = lambda _, __: None,
     ) -> None:
+        """`received` says of a tenant and an event's id when the event that is stored under it was received; None if none is."""
+        self._received = received
         self._registry, self._appender, self._quarantine = registry, appender, quarantine
         self._tenant_keys, self._protection, self._log = tenant_keys, Protection(people), log
         self._codec, self._type_shards = Codec(registry.dictionary), type_shards
@@ -191,18 +194,20 @@ class Intake:
             for case in valid
             if case.valid is not None
         ]
-        events = [(judged[1], named.names()) for _, judged, named in checked]
+        events = [(judged[0], judged[1], named.names()) for _, judged, named in checked]
         people: Mapping[str, Person] = {}
-        if any(names for _, names in events):
+        forgotten: set[int] = set()
+        if any(names for _, _, names in events):
             try:
-                people = self._people(org, events)
+                people, forgotten = self._people(org, events)
             except MillraceError as error:
                 self._log(str(error))
-        for (case, judged, named), (_, names) in zip(checked, events, strict=True):
+        for place, (case, judged, named) in enumerate(checked):
+            names = events[place][2]
             try:
                 if names <= people.keys():
                     refusals = (self._protection.refusal(judged[1], people[name]) for name in names)
-                    refusal = next(filter(None, refusals), None)
+                    refusal = FORGOTTEN if place in forgotten else next(filter(None, refusals), None)
                     if refusal is not None:
                         case.result.outcome, case.result.errors = AppendResult.REJECTED, [refusal]
                         # Of a person who was erased nothing is kept, in quarantine neither.
@@ -213,16 +218,39 @@ class Intake:
             except MillraceError as error:
                 self._log(str(error))
 
-    def _people(self, org: str, events: list[tuple[Envelope, set[str]]]) -> Mapping[str, Person]:
-        """The people whom these events name; one who was erased, and has done something since, is a new one."""
-        people = self._protection.people(org, set().union(*(names for _, names in events)))
+    def _people(
+        self, org: str, events: list[tuple[Contract, Envelope, set[str]]]
+    ) -> tuple[Mapping[str, Person], set[int]]:
+        """The people whom these events name; one who was erased, and has done something since, is a new one.
+
+        The second value is the places of events that were stored before the erasure: sent again, they bring nobody back.
+        """
+        people = self._protection.people(org, set().union(*(names for _, _, names in events)))
+        forgotten = {
+            place
+            for place, (contract, envelope, names) in enumerate(events)
+            if self._was_stored(org, contract, envelope, [people[name] for name in names if name in people])
+        }
         back = {
             name
-            for envelope, names in events
+            for place, (_, envelope, names) in enumerate(events)
             for name in names
-            if name in people and self._protection.came_back(envelope, people[name])
+            if place not in forgotten
+            and name in people
+            and self._protection.came_back(envelope, people[name])
         }
-        return {**people, **self._protection.returned(org, back)} if back else people
+        return ({**people, **self._protection.returned(org, back)} if back else people), forgotten
+
+    def _was_stored(self, org: str, contract: Contract, envelope: Envelope, people: list[Person]) -> bool:
+        """Whether an event is one that was stored before somebody in it was erased; read only where it may be."""
+        maybe = [one for one in people if self._protection.may_be_from_before(envelope, one)]
+        if not maybe:
+            return False
+        if contract.store == "none":
+            # It has no row that would tell: as long as nobody came back by another event, it is taken for one of before.
+            return any(one.state == ERASED for one in maybe)
+        received_at = self._received(org, envelope["eventId"])
+        return received_at is not None and any(self._protection.was_there(received_at, one) for one in maybe)
 
     def _row(
         self, case: Case, judged: Judged, tenant_key: bytes, named: Named, people: Mapping[str, Person]

@@ -1,6 +1,7 @@
 """Intake with its stores, wired for every edge that takes events."""
 
 from collections.abc import Callable
+from functools import partial
 
 from millrace.contracts import registry
 from millrace.core.aws import Lazy, client
@@ -9,7 +10,7 @@ from millrace.core.prefixes import QUARANTINE
 from millrace.core.settings import FunctionSettings
 from millrace.core.table import Table
 from millrace.core.uses import EVENTS, LAKE, LOG, METADATA, SUBJECT_KEYS, TENANT_KEY, uses
-from millrace.eventstore.append import Appender, TableAppender
+from millrace.eventstore.append import Appender, TableAppender, received_at
 from millrace.eventstore.append_to_log import LogAppender
 from millrace.eventstore.tenant_ids import TenantIds
 from millrace.eventstore.tenant_key import TenantKeys, WrappedTenantKeys
@@ -24,7 +25,8 @@ from millrace.quarantine.store import QuarantineStore
 class IntakeSettings(FunctionSettings):
     """Settings of every function that takes events: where events, refused events and keys are, and how events are spread."""
 
-    events_table: str = uses(EVENTS, "put")
+    # Read is an event that names who was erased minutes before its own moment.
+    events_table: str = uses(EVENTS, "put", "get")
     metadata_table: str = uses(METADATA, "get", "put", "write_all")
     subject_keys_table: str = uses(SUBJECT_KEYS, "batch_get", "put")
     lake_bucket: str = uses(LAKE, write=(QUARANTINE,))
@@ -48,9 +50,10 @@ def quarantine(settings: IntakeSettings, secret_keys: TenantKeys | None = None) 
 def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
     """Intake over the stores of these settings."""
     dynamodb = client("dynamodb")
+    events = Table(dynamodb, settings.events_table)
     appender = Appender(
         {
-            "table": TableAppender(Table(dynamodb, settings.events_table), log),
+            "table": TableAppender(events, log),
             "none": LogAppender(Lazy("kinesis"), settings.event_stream_arn, log),
         }
     )
@@ -67,4 +70,5 @@ def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
         type_shards=settings.type_shards,
         takes_any_id=TenantIds(metadata).takes_any,
         purposes=purposes.load(),
+        received=partial(received_at, events),
     )

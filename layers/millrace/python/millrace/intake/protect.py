@@ -5,11 +5,12 @@ It stands between enrich and the row. An event that names nobody and has no prot
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 
 from millrace.contracts.contract import Contract
 from millrace.contracts.validator import FieldError
-from millrace.core import clock
+from millrace.core import clock, limits
 from millrace.eventstore import content
 from millrace.eventstore.row import Envelope
 from millrace.privacy import identities, places, stored_form
@@ -40,7 +41,9 @@ class People(Protocol):
         ...
 
 
-_FORGOTTEN = FieldError(
+# Of a person who is blocked a function that remembers the person may take events for so long; nobody comes back earlier.
+REMEMBERED = timedelta(seconds=60)
+FORGOTTEN = FieldError(
     "", "rule", "the person whom this event is about was erased: nothing from before that is taken"
 )
 _LEAVING = FieldError("", "rule", "the person whom this event is about is being erased")
@@ -109,12 +112,25 @@ class Protection:
         return person.state == ERASED and clock.parse(envelope["timestamp"]) > clock.parse(person.erased_at)
 
     @staticmethod
+    def may_be_from_before(envelope: Envelope, person: Person) -> bool:
+        """Whether an event that happened after an erasure may have been stored before it: clocks of clients may be ahead."""
+        if not person.erased_at:
+            return False
+        erased_at = clock.parse(person.erased_at)
+        return erased_at < clock.parse(envelope["timestamp"]) <= erased_at + REMEMBERED + limits.AHEAD
+
+    @staticmethod
+    def was_there(received_at: str, person: Person) -> bool:
+        """Whether an event that was received then is of whoever was erased, and not of who came back."""
+        return person.state == ERASED or clock.parse(received_at) < clock.parse(person.erased_at) + REMEMBERED
+
+    @staticmethod
     def refusal(envelope: Envelope, person: Person) -> FieldError | None:
         """Why an event of this person is not taken, nor kept in any other place; None where it is."""
         if person.state == ERASING:
             return _LEAVING
         if person.erased_at and clock.parse(envelope["timestamp"]) <= clock.parse(person.erased_at):
-            return _FORGOTTEN
+            return FORGOTTEN
         return None
 
     @staticmethod

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import audit_matches, past
+from cli import line_matches, past
 from cli.commands import patterns
 from cli.commands.query import chosen_tenant
 from cli.errors import RefusedError, UsageError
@@ -45,14 +45,15 @@ def dry_run(
     """Count the events of the lake that a rule matches, by tenant and day, and show the first; nothing is raised.
 
     A rule is asked of silver, by the SQL that it compiles to. A correlation is a pattern, and answers as `patterns test`.
-    What is accepted and not yet in silver is not among the events, and is counted in the answer. A rule about the audit is asked
-    of its lines, which needs AWS rights on the Metadata table.
+    What is accepted and not yet in silver is not among the events, and is counted in the answer. A rule about the audit or
+    the gateway's access log is asked of its lines, which needs AWS rights on the Metadata table or the lake.
     """
     from millrace.compiler.event_contracts import compile_contracts
-    from millrace.compiler.sigma.compile import compile_file, is_of_audit
+    from millrace.compiler.sigma.compile import compile_file
     from millrace.contracts import columns
     from millrace.contracts.errors import ContractError
     from millrace.patterns.definition import Pattern
+    from millrace.sigma.line_rules import source_of
 
     since, until = past.span(from_, to)
     if not file.is_file():
@@ -64,9 +65,9 @@ def dry_run(
     except ContractError as error:
         raise RefusedError(patterns.said(file, error)) from error
     target = find_target(env)
-    if is_of_audit(compiled):
+    if (source := source_of(compiled)) is not None:
         whose = chosen_tenant(target, org, all_tenants=False)
-        audit_matches.show(target, whose, compiled, since, until, examples=examples, as_json=as_json)
+        line_matches.show(target, whose, source, compiled, since, until, examples=examples, as_json=as_json)
         return
     if "steps" in compiled:
         pattern = Pattern.from_json(compiled)

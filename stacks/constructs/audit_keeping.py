@@ -1,6 +1,6 @@
 """What keeps the audit, and what watches it: every chain is verified and anchored once a day, and asked by Sigma rules once an hour.
 
-With the walk of a day over tenants it looks at what people have asked for, and raises alerts of what is due.
+So is the gateway's access log. With the walk of a day over tenants it looks at what people have asked for, and raises alerts of what is due.
 """
 
 from aws_cdk import Duration
@@ -29,7 +29,13 @@ class AuditKeeping(Construct):
                 15,
                 "Verifies and anchors the chains of the audit, and tells of requests of people that are due.",
             ),
-            (WATCH, "Hourly", HOURLY, 5, "Asks new lines of the audit what Sigma rules they match."),
+            (
+                WATCH,
+                "Hourly",
+                HOURLY,
+                5,
+                "Asks new lines of the audit and of the access log what Sigma rules they match.",
+            ),
         ):
             function = PlatformFunction(
                 # In the stack itself, where it is found by its name.

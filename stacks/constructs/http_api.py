@@ -29,6 +29,8 @@ _OPEN = {
 _ACCESS_LOG = {
     "requestId": "$context.requestId",
     "time": "$context.requestTime",
+    # Also of a call without a route.
+    "method": "$context.httpMethod",
     "route": "$context.routeKey",
     "status": "$context.status",
     "bytes": "$context.responseLength",

@@ -121,6 +121,8 @@ RIGHTS = {
         "dynamodb:PutItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
+        "s3:GetObject",
+        "s3:ListBucket",
     },
     "decide_grants": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
     "query_lake": RUN_DOCUMENTS

@@ -9,6 +9,7 @@ from openapi_spec_validator import validate
 from millrace.access.actions import ACTIONS
 from millrace.compiler import api_document, deployed
 from millrace.core.http import ANY, AWS
+from millrace.sigma import gateway_lines
 from stacks.constructs.http_api import OPENAPI
 from stacks.environment import ENVIRONMENTS
 from tests.support.contracts import SCHEMAS
@@ -185,6 +186,9 @@ def test_the_stage_is_bounded_and_logs_who_called_without_what_they_carried(ever
     log = properties["AccessLogSettings"]["Format"]
     assert "$context.requestId" in log
     assert "$context.authorizer.org" in log
+    # What is read of a line is what is written into it.
+    written = json.loads(log)
+    assert {*gateway_lines.READ} <= written.keys()
     assert not re.search("authorization|header", log, re.IGNORECASE)
     # Neither who a person is or where a client is, nor a path or a query with somebody's id in it.
     assert not re.search(
@@ -207,12 +211,20 @@ def test_the_access_log_is_handed_on_to_the_lake(every: Templates) -> None:
 
 
 def test_nothing_that_serves_people_reads_the_access_log(every: Templates) -> None:
-    """It is of all tenants, so it is read with rights of AWS alone."""
+    """It is of all tenants, so it is read with rights of AWS alone, and by what asks it Sigma rules, which nobody calls but its schedule."""
+    readers = set()
     for stem in every.functions():
         for statement in every.rights(stem):
             if {"s3:GetObject", "s3:GetObject*"} & set(as_list(statement["Action"])):
                 text = json.dumps(statement["Resource"])
-                assert not re.search(r'"/(\*|raw/\*|raw/logs/[^"]*)"', text), stem
+                if re.search(r'"/(\*|raw/\*|raw/logs/[^"]*)"', text):
+                    readers.add(stem)
+    assert readers == {"watch_audit"}
+    routed = json.dumps([*every.resources("AWS::ApiGatewayV2::Integration").values()])
+    assert "watchaudit" not in routed
+    for statement in every.rights("watch_audit"):
+        if "s3:GetObject" in as_list(statement["Action"]):
+            assert re.search(r'"/raw/logs/\*"', json.dumps(statement["Resource"]))
 
 
 def test_capture_is_open_before_the_api_serves(every: Templates) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from hypothesis import strategies as st
 
 from millrace.compiler.documents import yaml_file
 from millrace.compiler.event_contracts import compile_document as compile_contract
-from millrace.compiler.places import located
+from millrace.compiler.places import at_line, located
 from millrace.compiler.sigma.compile import compile_document, compile_file, compile_rules, pin
 from millrace.compiler.sigma.sources import FILE, Sources
 from millrace.contracts import conditions
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError
 from millrace.contracts.fields import fields
+from millrace.sigma import gateway_lines
+from millrace.sigma.gateway_lines import GATEWAY
 from tests.support.contracts import SCHEMAS, compiled
 
 ROOT = SCHEMAS.parent
@@ -495,13 +498,13 @@ def test_a_field_of_some_types_is_absent_in_the_others(tmp_path: Path) -> None:
     assert absent["where"]["page.viewed.v1"] == [{"field": "session_id", "like": "u"}]
 
 
-def test_rules_for_web_servers_ask_pages(tmp_path: Path) -> None:
-    """As SigmaHQ has it: web_sql_injection_in_access_logs, shortened."""
+def test_rules_for_proxies_ask_pages(tmp_path: Path) -> None:
+    """A rule of SigmaHQ for web servers, shortened, with the log source of pages."""
     one = rule(
         tmp_path,
         """title: SQL Injection Strings In URI
 id: 5513deaf-f49a-46c2-a6c8-3f111b5cb453
-logsource: {category: webserver}
+logsource: {category: proxy}
 detection:
     selection:
         cs-uri-query|contains: ['union select', '=select ']
@@ -514,6 +517,102 @@ level: high
     assert matches(one, event("page.viewed", search="?q=1 UNION SELECT *"))
     ours = {"userAgent": "Scanner of our own 1"}
     assert not matches(one, event("page.viewed", search="?q=1 union select", metadata_context=ours))
+
+
+WEB_SERVER = """title: A rule
+id: 6f2f0f5e-7a0e-4a4e-9f57-0a4f0b5c9d11
+logsource: {%s}
+level: high
+detection:
+    selection:
+        %s
+    condition: selection
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "category: webserver",
+        "category: webserver, product: apache",
+        "product: millrace, service: gateway",
+        "product: millrace, service: gateway, category: webserver",
+    ],
+)
+def test_rules_for_web_servers_ask_the_gateway_s_access_log(source: str) -> None:
+    """As SigmaHQ has it: web_susp_useragents, with its own names of fields."""
+    text = WEB_SERVER % (source, "cs-user-agent|contains: ['Wfuzz/', 'WPScan v']\n        sc-status|gte: 400")
+    one = compile_document(yaml.safe_load(text), "sigma/rule.yml", SOURCES)
+    (where,) = one["where"].items()
+    assert where[0] == "gateway.line.v1"
+    holds = conditions.holds(where[1], fields(GATEWAY.contract))
+    line = {"status": "404", "agent": "wfuzz/3.1", "route": "-"}
+    asked = [line, {**line, "status": "202"}, {**line, "agent": "-"}]
+    moment = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    events = [gateway_lines.event(one, moment, "x") for one in asked]
+    assert [holds(one.envelope) for one in events if one is not None] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("asked", "remedy"),
+    [
+        ("c-ip: 192.0.2.7", "c-ip is not kept: the client's address is personal data; ask who called"),
+        (
+            "c-uri|contains: /etc/passwd",
+            "c-uri is not kept: paths hold ids of people; ask the route's template",
+        ),
+        ("cs-uri-query|contains: select", "cs-uri-query is not kept: queries hold ids of people; ask route"),
+        ("cs-referer|contains: jndi", "cs-referer is not kept: no header is kept but the program's name"),
+        ("cs-colour: red", "no event of gateway.line.v1 has a field cs-colour"),
+    ],
+)
+def test_what_the_access_log_does_not_keep_is_refused_with_its_line_and_a_remedy(
+    tmp_path: Path, asked: str, remedy: str
+) -> None:
+    file = tmp_path / "rule.yml"
+    text = WEB_SERVER % ("category: webserver", asked)
+    file.write_text(text)
+    with pytest.raises(ContractError) as caught:
+        compile_file(file, SCHEMAS, CONTRACTS)
+    (problem,) = caught.value.problems
+    assert remedy in str(problem)
+    line = text.splitlines().index(f"        {asked}") + 1
+    assert f"rule.yml:{line} " in at_line(problem, file)
+
+
+def test_lines_of_logs_and_events_are_not_joined_and_not_over_days(tmp_path: Path) -> None:
+    text = (
+        "title: Both\nid: 0d1c9c1e-54d2-4dbb-9b8b-5f6b1d9f2f10\ncorrelation:\n  type: temporal\n"
+        "  rules: [key_made, call_denied]\n  group-by: [orgId]\n  timespan: 1h\nlevel: low\n"
+    )
+    path = tmp_path / "joined.yml"
+    path.write_text(text)
+    with pytest.raises(
+        ContractError, match="lines of the access log and lines of the audit are in different"
+    ):
+        compile_file(path, SCHEMAS, CONTRACTS)
+    path.write_text(text.replace("key_made, call_denied", "call_failed, call_denied").replace("1h", "7h"))
+    with pytest.raises(ContractError, match="lines of this log are joined within 6 hours at most"):
+        compile_file(path, SCHEMAS, CONTRACTS)
+    path.write_text(text.replace("key_made, call_denied", "call_failed, call_denied").replace("1h", "6h"))
+    assert compile_file(path, SCHEMAS, CONTRACTS)["within_seconds"] == 6 * 3600
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ({"lines": "gatway"}, "there is no log gatway; did you mean gateway?"),
+        ({"lines": "gateway", "types": ["page.viewed"]}, "about types of events, or about lines of a log"),
+        ({}, "about types of events, or about lines of a log"),
+        ({"lines": "gateway", "fields": {"c-ip": "address"}}, "none of its types has address"),
+        ({"lines": "gateway", "notKept": {"status": "x"}}, "status is kept"),
+    ],
+)
+def test_a_log_source_of_lines_names_a_log_and_what_it_has(source: dict[str, Any], sentence: str) -> None:
+    document = {"fields": {}, "sources": [{"logsource": {"category": "webserver"}, **source}]}
+    with pytest.raises(ContractError) as caught:
+        Sources(document, CONTRACTS)
+    assert sentence in str(caught.value)
 
 
 TEXTS = st.text(st.sampled_from("aB%_*?\\\n-"), max_size=5)
@@ -641,7 +740,7 @@ def test_stream_and_lake_agree_with_sigma(a: Any, b: Any, condition: str, payloa
 def test_of_what_is_protected_only_presence_can_be_asked(tmp_path: Path) -> None:
     about = """title: A rule
 id: 6f2f0f5e-7a0e-4a4e-9f57-0a4f0b5c9d11
-logsource: {category: webserver}
+logsource: {category: proxy}
 level: high
 detection:
   s: {%s}

@@ -16,9 +16,9 @@ from millrace.core import bundle as core_bundle
 from millrace.core.errors import RetryableError
 from millrace.core.table import Table
 from millrace.eventstore.row import from_item
-from millrace.sigma import audit_lines, watch_audit
-from millrace.sigma.rules import load_audit
-from millrace.sigma.watch_audit import AuditWatch, Looked, rounds
+from millrace.sigma import audit_lines, line_rules, watch_audit
+from millrace.sigma.line_source import rounds
+from millrace.sigma.watch_audit import AuditWatch, Looked
 from tests.support.alerting import ALERT, NOON, ORG, Alerting
 from tests.support.shaky import Shaky, each_call
 
@@ -53,7 +53,9 @@ def look(
 ) -> Looked:
     world.now = NOON + after
     chains = Chains(Table(world.dynamodb, "Metadata"))
-    return AuditWatch(chains, load_audit(), raise_all or world.alerts.raise_all, str).run(world.now, left)
+    return AuditWatch(
+        chains, line_rules.load(audit_lines.AUDIT), raise_all or world.alerts.raise_all, str
+    ).run(world.now, left)
 
 
 def raised(world: Alerting) -> list[tuple[str, str]]:

@@ -50,6 +50,18 @@ def objects(event: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
         yield f"{hour_prefix(hour)}{ids.hexdigest()[:32]}{SUFFIX}", body
 
 
+def lines(body: bytes) -> list[bytes]:
+    """The lines of an object.
+
+    Raises:
+        PermanentError: it cannot be unpacked, or is more than a batch may be.
+    """
+    try:
+        return _unpacked(body).splitlines()
+    except (ValueError, zlib.error) as error:
+        raise PermanentError(f"this is no object of the access log: {error}") from error
+
+
 def _document(event: Mapping[str, Any]) -> dict[str, Any]:
     try:
         packed = base64.b64decode(event["awslogs"]["data"], validate=True)
@@ -69,6 +81,8 @@ def _unpacked(packed: bytes) -> bytes:
     text = unpacking.decompress(packed, MOST_BYTES)
     if unpacking.unconsumed_tail:
         raise ValueError(f"it is more than {MOST_BYTES:,} bytes")
+    if not unpacking.eof:
+        raise ValueError("it is not whole")
     return text
 
 

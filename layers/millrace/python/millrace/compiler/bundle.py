@@ -63,7 +63,7 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
     files[bundle.ANONYMISED] = _sorted(compile_anonymised(schemas_dir, lake))
     sigma = compile_rules(schemas_dir, contracts)
     files[bundle.PATTERNS] = _sorted([*compile_patterns(schemas_dir, contracts), *sigma["patterns"]])
-    files[bundle.SIGMA] = _sorted({name: sigma[name] for name in ("rules", "auditRules", "auditPatterns")})
+    files[bundle.SIGMA] = _sorted({name: found for name, found in sigma.items() if name != "patterns"})
     views = compile_views(schemas_dir, lake)
     files[bundle.FEATURES] = _sorted({"views": views, "services": compile_services(views)})
     return files

@@ -4,7 +4,7 @@ A match ends with its closing event, and an event closes a match or does not: th
 their own time. So a set of events has one set of closing events. Events of one moment are in the order of their ids.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Reversible, Sequence
 from dataclasses import dataclass
 
 from millrace.contracts.fields import Value
@@ -63,7 +63,7 @@ def matches(pattern: Pattern, facts: Sequence[Fact]) -> Iterator[Match]:
             yield match
 
 
-def closed_by(pattern: Pattern, closing: Fact, earlier: Iterable[Fact]) -> Match | None:
+def closed_by(pattern: Pattern, closing: Fact, earlier: Reversible[Fact]) -> Match | None:
     """The match that an event closes; None where it closes none.
 
     Args:
@@ -72,10 +72,23 @@ def closed_by(pattern: Pattern, closing: Fact, earlier: Iterable[Fact]) -> Match
         earlier: others of its key in the order of time, among them all that may belong to the match.
     """
     oldest = closing.micros - pattern.within.total_seconds() * 1_000_000
-    before = [one for one in earlier if one.micros >= oldest and one.place < closing.place]
+    if len(pattern.steps) == 1 and not pattern.steps[0].distinct and not pattern.steps[0].comparisons:
+        return _counted(pattern.steps[0].count, closing, earlier, oldest)
+    before = [one for one in reversed(earlier) if one.micros >= oldest and one.place < closing.place][::-1]
     together = pattern.kind == ALL
     found = _Search(pattern.steps, before, together=together).of(closing, together=together)
     return None if found is None else Match(tuple(sorted(found)))
+
+
+def _counted(count: int, closing: Fact, earlier: Reversible[Fact], oldest: float) -> Match | None:
+    """So many events of one step, of which nothing else is asked: the latest ones, as a search would choose them."""
+    chosen = [closing]
+    for one in reversed(earlier):
+        if len(chosen) == count or one.micros < oldest:
+            break
+        if one.step == closing.step and one.place < closing.place:
+            chosen.append(one)
+    return Match(tuple(chosen[::-1])) if len(chosen) == count else None
 
 
 class _Search:

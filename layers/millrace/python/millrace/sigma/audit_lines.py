@@ -1,6 +1,6 @@
 """A line of the audit as an event, so that Sigma rules and patterns ask it as they ask events. Pure.
 
-No such event is ever stored: lines are in the audit's chains. Of a detail only what is named here is asked, because a detail is free JSON.
+Of a detail only what is named here is asked, because a detail is free JSON.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 
-from millrace.contracts.contract import Contract
 from millrace.core import audit
 from millrace.core.audit import Line
 from millrace.core.audit_actions import ACTIONS
 from millrace.eventstore.row import StoredEvent
+from millrace.sigma.line_source import LineSource, line_contract, line_event
 
 # What a rule names as its `service`, beside `product: millrace`.
 SERVICE = "audit"
@@ -41,40 +41,8 @@ _PROPERTIES: dict[str, Any] = {
     "number": _SCHEMAS["integer"],
     "detail": {"type": "object", "properties": {name: _SCHEMAS[kind] for name, kind in DETAIL.items()}},
 }
-CONTRACT = Contract(
-    event_type=EVENT_TYPE,
-    version="1.0.0",
-    category="system-events",
-    # As if it were: patterns are of what is stored.
-    store="table",
-    indexes=frozenset(),
-    entity={},
-    route=False,
-    subject=None,
-    user_id_pointer=None,
-    partition_key=None,
-    additional_properties="allow",
-    lateness_seconds=0,
-    retention_days=1,
-    data_schema={
-        "type": "object",
-        "properties": {
-            "payload": {
-                "type": "object",
-                "properties": _PROPERTIES,
-                "required": ["action", "principal", "credential", "number"],
-            },
-            "metadata": {"type": "object", "properties": {}},
-        },
-    },
-    rules=(),
-    enrich={},
-    dictionary="",
-    description="A line of the audit.",
-    classification={
-        **{f"/data/payload/{name}": "internal" for name in _PROPERTIES if name != "detail"},
-        **{f"/data/payload/detail/{name}": "internal" for name in DETAIL},
-    },
+CONTRACT = line_contract(
+    EVENT_TYPE, "A line of the audit.", _PROPERTIES, ["action", "principal", "credential", "number"]
 )
 
 
@@ -84,7 +52,7 @@ def line_id(number: int) -> str:
 
 
 def event(line: Line) -> StoredEvent:
-    """A line as an event: it happened, and was received, when it was written."""
+    """A line as an event."""
     detail = orjson.loads(line.detail)
     payload = {
         "action": line.action,
@@ -97,27 +65,7 @@ def event(line: Line) -> StoredEvent:
             if (value := _plain(detail.get(name), kind)) is not None
         },
     }
-    return StoredEvent(
-        {
-            "eventId": line_id(line.number),
-            "eventType": EVENT_TYPE,
-            "eventSource": SERVICE,
-            "timestamp": line.at,
-            "version": CONTRACT.version,
-            "data": {"payload": payload, "metadata": {}},
-            "platform": {
-                "orgId": line.org,
-                "receivedAt": line.at,
-                "requestId": line.name,
-                "category": CONTRACT.category,
-                "contract": CONTRACT.ref,
-                "day": line.at[:10],
-            },
-        },
-        b"",
-        0,
-        "",
-    )
+    return line_event(CONTRACT, SERVICE, line_id(line.number), line.at, line.org, line.name, payload)
 
 
 def _plain(value: Any, kind: str) -> Any:
@@ -126,3 +74,18 @@ def _plain(value: Any, kind: str) -> Any:
     if kind == "integer":
         return len(value)
     return " ".join(one for one in value if isinstance(one, str))
+
+
+def _told(event: StoredEvent) -> str:
+    line = event.envelope["data"]["payload"]
+    return f"Line {line['number']} of the audit, {line['action']} by {line['principal']}"
+
+
+AUDIT = LineSource(
+    service=SERVICE,
+    called="the audit",
+    contract=CONTRACT,
+    subject=lambda event: f"principal:{event.envelope['data']['payload']['principal']}",
+    told=_told,
+    names={"timestamp": "event_time", "orgId": "org_id"},
+)

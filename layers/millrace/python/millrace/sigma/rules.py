@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,8 +9,6 @@ from millrace.contracts import conditions, registry
 from millrace.contracts.contract import Contract
 from millrace.contracts.fields import Field, fields
 from millrace.core import bundle
-from millrace.patterns.definition import Pattern
-from millrace.sigma import audit_lines
 
 # Level of a rule → severity of its alerts.
 SEVERITIES: Mapping[str, str] = {
@@ -56,14 +53,6 @@ class Majors(Protocol):
         """Of one type."""
 
 
-class _OfAudit:
-    """The only type whose events are lines."""
-
-    def majors(self, _: str) -> Mapping[int, Contract]:
-        """Its only major."""
-        return {audit_lines.CONTRACT.major: audit_lines.CONTRACT}
-
-
 class Rules:
     """Every rule, by what it reads."""
 
@@ -86,37 +75,9 @@ class Rules:
         return (one for one in rules if one.holds(envelope))
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRules:
-    """What lines of the audit are asked: rules of one line each, and correlations, as patterns."""
-
-    rules: Rules
-    patterns: Sequence[Pattern]
-
-    @property
-    def longest(self) -> timedelta:
-        """How far before a line others may lie that belong to it."""
-        return max((one.within for one in self.patterns), default=timedelta())
-
-
 def load() -> Rules:
     """Those of the bundle."""
     return bundle.load(_read)
-
-
-def load_audit() -> AuditRules:
-    """Those of the bundle that are about lines of the audit."""
-    return bundle.load(_read_audit)
-
-
-def of_audit(rules: Sequence[Mapping[str, Any]], patterns: Sequence[Mapping[str, Any]]) -> AuditRules:
-    """Compiled rules and correlations that are about lines of the audit."""
-    return AuditRules(Rules({"rules": rules}, _OfAudit()), tuple(map(Pattern.from_json, patterns)))
-
-
-def _read_audit(folder: Path) -> AuditRules:
-    document = bundle.document(folder, bundle.SIGMA)
-    return of_audit(document["auditRules"], document["auditPatterns"])
 
 
 def _read(folder: Path) -> Rules:

@@ -5,23 +5,19 @@ killed before that looks at the same lines again, and finds the same alerts, whi
 at begins an hour back: the past is not told. Nothing is passed over for being late, because lines are written by the platform, not by clients.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from itertools import islice
 
 from millrace.alerts.alert import Alert
 from millrace.audit.store import PLATFORM, Chains
-from millrace.contracts.contract import Contract
 from millrace.core import clock, keys
 from millrace.core.audit import Line
 from millrace.core.errors import MillraceError
 from millrace.core.table import Item
-from millrace.eventstore.row import StoredEvent
-from millrace.patterns import simulate
 from millrace.sigma import audit_lines
-from millrace.sigma.detect import KIND, QUIET
-from millrace.sigma.rules import SEVERITIES, AuditRules, Compiled
+from millrace.sigma.line_source import LineRules, rounds
 
 # Lines that are looked at together, and that a correlation looks back at most.
 MOST_LINES = 1_000
@@ -60,7 +56,7 @@ class AuditWatch:
     """
 
     chains: Chains
-    rules: AuditRules
+    rules: LineRules
     raise_all: Callable[[Sequence[Alert]], object]
     log: Callable[[str], object]
 
@@ -135,7 +131,7 @@ class AuditWatch:
         """Lines before the first one that correlations look back at, oldest first."""
         if not self.rules.patterns:
             return []
-        since = clock.utc_text(clock.parse(first.at) - self.rules.longest)
+        since = clock.utc_text(clock.parse(first.at) - self.rules.reach)
         kept: list[Line] = []
         for line in islice(self.chains.before(org, first.number), MOST_LINES):
             if line.at < since:
@@ -160,7 +156,7 @@ class AuditWatch:
         )
 
 
-def found(rules: AuditRules, lines: Sequence[Line], context: Sequence[Line] = ()) -> list[Alert]:
+def found(rules: LineRules, lines: Sequence[Line], context: Sequence[Line] = ()) -> list[Alert]:
     """The alerts that lines of one chain raise, in the order of the lines that close them. Pure.
 
     Args:
@@ -168,59 +164,8 @@ def found(rules: AuditRules, lines: Sequence[Line], context: Sequence[Line] = ()
         lines: new ones, in order.
         context: lines right before them, which a correlation may begin with.
     """
-    if not lines:
-        return []
     events = [audit_lines.event(line) for line in lines]
-    alerts = [
-        _alert(one, event, line)
-        for line, event in zip(lines, events, strict=True)
-        for one in rules.rules.matching(event.envelope)
-    ]
-    before = [audit_lines.event(line) for line in context]
-    new = {audit_lines.line_id(line.number) for line in lines}
-    for pattern in rules.patterns:
-        several = simulate.found(pattern, chain(before, events), _contract, clock.parse(lines[-1].at))
-        alerts += [one for one in several if one.about[0] in new]
+    new = {event.event_id for event in events}
+    several = rules.joined([*map(audit_lines.event, context), *events])
+    alerts = [*rules.matches(events), *(one for one in several if one.about[0] in new)]
     return sorted(alerts, key=lambda one: one.at)
-
-
-def rounds(alerts: Sequence[Alert]) -> Iterator[list[Alert]]:
-    """The same alerts in turns, of a rule and a subject one in each: the next is opened only when the one before is told."""
-    left = [*alerts]
-    while left:
-        turn: dict[tuple[str, str], Alert] = {}
-        rest: list[Alert] = []
-        for one in left:
-            place = one.rule, one.subject
-            if place not in turn:
-                turn[place] = one
-            elif one.quiet is None or one.at > turn[place].at + one.quiet:
-                rest.append(one)
-        yield [*turn.values()]
-        left = rest
-
-
-def _contract(_: str) -> Contract:
-    return audit_lines.CONTRACT
-
-
-def _alert(one: Compiled, event: StoredEvent, line: Line) -> Alert:
-    value = None if one.subject is None else one.subject.read(event.envelope)
-    subject = (
-        f"principal:{line.principal}"
-        if one.subject is None or value is None
-        else f"{one.subject.name}:{value}"
-    )
-    return Alert(
-        org=line.org,
-        kind=KIND,
-        rule=one.rule.name,
-        subject=subject,
-        about=(audit_lines.line_id(line.number),),
-        severity=SEVERITIES[one.rule.level],
-        title=one.rule.title,
-        owner=one.rule.owner,
-        at=clock.parse(line.at),
-        message=f"Line {line.number} of the audit, {line.action} by {line.principal}, matches the Sigma rule {one.rule.rule_id}.",
-        quiet=QUIET,
-    )

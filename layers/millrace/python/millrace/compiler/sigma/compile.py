@@ -23,7 +23,8 @@ from millrace.compiler.sigma.sources import FILE, FOLDER, Source, Sources
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem, Findings
 from millrace.contracts.pointers import write
-from millrace.sigma import audit_lines
+from millrace.sigma.line_rules import SOURCES, names, source_of
+from millrace.sigma.line_source import LineSource
 
 # What decides what a rule matches and raises; the rest is for people.
 MEANING = ("logsource", "detection", "correlation", "subject", "level")
@@ -49,7 +50,7 @@ def compile_rules(
 ) -> dict[str, list[dict[str, Any]]]:
     """Every rule by the name of its file: `rules`, as `millrace.sigma.rules` reads them, and `patterns`, of correlations.
 
-    `auditRules` and `auditPatterns` are those that are asked of lines of the audit.
+    Those that are asked of lines of a log stand apart: `auditRules` and `auditPatterns`, `gatewayRules` and `gatewayPatterns`.
 
     Args:
         schemas_dir: the folder with `sigma/`.
@@ -64,19 +65,15 @@ def compile_rules(
         check_pins(found.pinned, schemas_dir / FOLDER)
     told = [one for name, one in found.rules.items() if name not in found.silent]
     patterns = [*found.patterns.values()]
-    return {
-        "rules": [one for one in told if not is_of_audit(one)],
-        "patterns": [one for one in patterns if not is_of_audit(one)],
-        "auditRules": [one for one in told if is_of_audit(one)],
-        "auditPatterns": [one for one in patterns if is_of_audit(one)],
-    }
+    found_of = {"rules": _of(None, told), "patterns": _of(None, patterns)}
+    for source in SOURCES:
+        rules_name, patterns_name = names(source)
+        found_of |= {rules_name: _of(source, told), patterns_name: _of(source, patterns)}
+    return found_of
 
 
-def is_of_audit(compiled: Mapping[str, Any]) -> bool:
-    """Whether a compiled rule or correlation is about lines of the audit, and so about no event."""
-    if "steps" in compiled:
-        return any(audit_lines.EVENT_TYPE in step["events"] for step in compiled["steps"])
-    return audit_lines.CONTRACT.name in compiled["where"]
+def _of(source: LineSource | None, compiled: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in compiled if source_of(one) is source]
 
 
 def compile_file(path: Path, schemas_dir: Path, contracts: Iterable[Contract]) -> dict[str, Any]:
@@ -131,7 +128,7 @@ def _compile(schemas_dir: Path, contracts: Iterable[Contract], further: Path | N
             problems += error.problems
     problems += _repeated(one for one, _ in bases.values())
     if not problems:
-        types, known = Types([*listed, audit_lines.CONTRACT]), _by_name(bases)
+        types, known = Types([*listed, *(one.contract for one in SOURCES)]), _by_name(bases)
         for stem, document in correlations.items():
             try:
                 one = _correlated(document, stem, schemas_dir, known, types, found.silent)

@@ -11,6 +11,7 @@ A rule that a correlation refers to raises no alerts of its own, unless the corr
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,7 +26,6 @@ from millrace.compiler.pattern_definition import PatternDefinition
 from millrace.compiler.patterns import Types, compile_definition
 from millrace.compiler.sentences import meant, sentences
 from millrace.compiler.sigma.sources import Source
-from millrace.sigma import audit_lines
 from millrace.sigma.rules import SEVERITIES
 
 _KINDS = {
@@ -35,6 +35,7 @@ _KINDS = {
     SigmaCorrelationType.TEMPORAL_ORDERED: "sequence",
 }
 _AT_LEAST = {SigmaCorrelationConditionOperator.GTE: 0, SigmaCorrelationConditionOperator.GT: 1}
+_HOUR = timedelta(hours=1)
 _JOINED = {"user_key": "user", "session_id": "session", "correlation_id": "correlation"}
 Report = Callable[[str, str], None]
 """Takes a JSON pointer and a sentence."""
@@ -65,8 +66,13 @@ def pattern(
         report(f"/correlation{part}", sentence)
 
     bases = [*_bases(rule, known, refuse)]
-    if len({source.kinds[0].contract.event_type == audit_lines.EVENT_TYPE for _, source in bases}) > 1:
-        refuse("/rules", "lines of the audit and events are in different places, and are not joined")
+    logs = {source.lines for _, source in bases}
+    if len(logs) > 1:
+        both = " and ".join(sorted("events" if one is None else f"lines of {one.called}" for one in logs))
+        refuse("/rules", f"{both} are in different places, and are not joined")
+    longest = next((one.longest for one in logs if one is not None), None)
+    if longest is not None and timedelta(seconds=rule.timespan.seconds) > longest:
+        refuse("/timespan", f"lines of this log are joined within {longest // _HOUR} hours at most")
     steps = [step for base, _ in bases if (step := _step(base, refuse)) is not None]
     by, kind = _by(rule, bases, refuse), _KINDS.get(rule.type)
     if kind is None:

@@ -1,7 +1,7 @@
 """What Sigma's log sources and field names are here: `schemas/sigma/fields.yaml`, and the contracts. Build only."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,7 +12,8 @@ from millrace.contracts import fields
 from millrace.contracts.column_types import snake
 from millrace.contracts.contract import CATEGORIES, PROTECTED, Contract
 from millrace.contracts.errors import ContractError, ContractProblem
-from millrace.sigma import audit_lines
+from millrace.sigma.line_rules import SOURCES
+from millrace.sigma.line_source import LineSource
 
 FOLDER = "sigma"
 FILE = f"{FOLDER}/fields.yaml"
@@ -27,9 +28,13 @@ class _Model(BaseModel):
 
 
 class _Source(_Model):
+    """Rules for other logs: which event types they ask, or the lines of which log; what fields are called; what is not kept, and why."""
+
     logsource: dict[str, str] = Field(min_length=1)
-    types: list[str] = Field(min_length=1)
+    types: list[str] = []
+    lines: str = ""
     fields: dict[str, str] = {}
+    not_kept: dict[str, str] = Field({}, alias="notKept")
 
 
 class _Mapping(_Model):
@@ -50,10 +55,12 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The events that a rule is about, and how it calls their fields."""
+    """The events that a rule is about, how it calls their fields, and which fields nobody keeps; `lines`: of a log instead of events."""
 
     kinds: Sequence[Kind]
     names: Mapping[str, str]
+    not_kept: Mapping[str, str] = field(default_factory=dict)
+    lines: LineSource | None = None
 
     def column(self, name: str) -> str | None:
         """The column that a rule's field is; None if no event of the source has it."""
@@ -62,6 +69,8 @@ class Source:
 
     def problem(self, name: str) -> str:
         """Why a field is none."""
+        if name in self.not_kept:
+            return f"{name} is not kept: {self.not_kept[name]}"
         about = ", ".join(kind.contract.name for kind in self.kinds[:3])
         lists = {
             column.name
@@ -93,7 +102,7 @@ class Sources:
         """
         # What raises alerts about alerts does not end.
         self._kinds = [_kind(one) for one in contracts if not one.event_type.startswith(_ALERTS)]
-        self._audit = Source([_kind(audit_lines.CONTRACT)], {"timestamp": "event_time", "orgId": "org_id"})
+        self._lines = {one.service: _kind(one.contract) for one in SOURCES}
         try:
             self._mapping = _Mapping.model_validate(document)
         except ValidationError as error:
@@ -110,7 +119,7 @@ class Sources:
             return self._own(given.get("service"), given.get("category"))
         for one in self._mapping.sources:
             if one.logsource.items() <= given.items():
-                return Source(self._of_types(one.types), {**self._mapping.fields, **one.fields})
+                return self._source(one)
         return (
             f"there are no events for this log source: a rule of ours has product: {PRODUCT} and an event type as its service "
             f"or a category of events, and schemas/{FILE} lists sources of others"
@@ -121,8 +130,8 @@ class Sources:
             return (
                 "an event type as the service, or a category of events, says which events the rule is about"
             )
-        if service == audit_lines.SERVICE:
-            return "lines of the audit are of no category" if category is not None else self._audit
+        if service in self._lines:
+            return self._of_log(service, category)
         found = self._kinds
         if service is not None:
             found = [one for one in found if one.contract.event_type == service]
@@ -141,6 +150,22 @@ class Sources:
                 )
         return Source(found, self._mapping.fields)
 
+    def _source(self, one: _Source) -> Source:
+        names = {**self._mapping.fields, **one.fields}
+        if not one.lines:
+            return Source(self._of_types(one.types), names, one.not_kept)
+        log = next(source for source in SOURCES if source.service == one.lines)
+        return Source([self._lines[one.lines]], {**names, **log.names}, one.not_kept, log)
+
+    def _of_log(self, service: str, category: str | None) -> Source | str:
+        log = next(source for source in SOURCES if source.service == service)
+        mapped = next((one for one in self._mapping.sources if one.lines == service), None)
+        if category is not None and (mapped is None or mapped.logsource.get("category") != category):
+            return f"lines of {log.called} are of no category {category}"
+        if mapped is not None:
+            return self._source(mapped)
+        return Source([self._lines[service]], log.names, lines=log)
+
     def _of_types(self, types: Sequence[str]) -> list[Kind]:
         return [one for one in self._kinds if one.contract.event_type in types]
 
@@ -151,19 +176,26 @@ class Sources:
                 yield f"/fields/{name}", f"no event has {column}{meant(column, envelope)}"
         known = {one.contract.event_type for one in self._kinds if one.contract.store != "none"}
         for at, source in enumerate(self._mapping.sources):
-            for place, name in enumerate(source.types):
-                if name not in known:
-                    yield (
-                        f"/sources/{at}/types/{place}",
-                        f"there is no stored type {name}{meant(name, known)}",
-                    )
-            of_source = {one for kind in self._of_types(source.types) for one in kind.fields}
-            for name, column in source.fields.items():
-                if of_source and column not in of_source:
-                    yield (
-                        f"/sources/{at}/fields/{name}",
-                        f"none of its types has {column}{meant(column, of_source)}",
-                    )
+            yield from self._problems_of(source, f"/sources/{at}", known)
+
+    def _problems_of(self, source: _Source, here: str, known: set[str]) -> Iterator[tuple[str, str]]:
+        if bool(source.types) == bool(source.lines):
+            yield here, "a log source is about types of events, or about lines of a log"
+            return
+        if source.lines and source.lines not in self._lines:
+            yield f"{here}/lines", f"there is no log {source.lines}{meant(source.lines, self._lines)}"
+            return
+        for place, name in enumerate(source.types):
+            if name not in known:
+                yield f"{here}/types/{place}", f"there is no stored type {name}{meant(name, known)}"
+        kinds = [self._lines[source.lines]] if source.lines else self._of_types(source.types)
+        of_source = {one for kind in kinds for one in kind.fields}
+        for name, column in source.fields.items():
+            if of_source and column not in of_source:
+                yield f"{here}/fields/{name}", f"none of its types has {column}{meant(column, of_source)}"
+        for name in source.not_kept:
+            if name in source.fields or name in of_source:
+                yield f"{here}/notKept/{name}", f"{name} is kept"
 
 
 def _kind(contract: Contract) -> Kind:

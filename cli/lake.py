@@ -1,6 +1,5 @@
 """Queries over the lake: all of them run in the platform's function `query_lake`, which decides what their caller sees."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -100,8 +99,8 @@ class Lake:
 
 
 def calls(target: Target, org: str | None) -> tuple[Ask, Cancel]:
-    """Who runs the queries of a tenant, or of all: the API where its key is here, else the function by AWS's rights."""
-    if org is not None and (os.environ.get(tenants.VARIABLE) or target.keys.get(org)):
+    """Who runs the queries of a tenant, or of all: the API where a key or a sign-in is here, else the function by AWS's rights."""
+    if org is not None and (tenants.calls_as_one(target) or target.keys.get(org)):
         return by_api(Api(target, org))
     return by_operator(target, org)
 

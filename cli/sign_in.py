@@ -20,6 +20,7 @@ from cli.places import around
 
 # A token is renewed so long before it ends.
 SPARE_SECONDS = 60
+VARIABLE = "MILLRACE_TOKEN"
 # Each challenge is answered once, and a first sign-in with a second factor has three.
 _MOST_CHALLENGES = 4
 PASSWORD, NEW_PASSWORD = "Password", "A new password, at least 12 characters"
@@ -188,7 +189,7 @@ def token(env: str, cognito: Callable[[Session], Any], clock: Callable[[], float
     Raises:
         RefusedError: the sign-in is over.
     """
-    if given := os.environ.get("MILLRACE_TOKEN", ""):
+    if given := os.environ.get(VARIABLE, ""):
         return given
     session = kept(env)
     if session is None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from millrace.core.table import Table
 
 VARIABLE = "MILLRACE_API_KEY"
+TOKEN = sign_in.VARIABLE
 
 
 def tenant(target: Target, org: str | None) -> str:
@@ -119,7 +120,7 @@ def _of_token(target: Target, org: str | None) -> str | None:
         return None
     named = sign_in.org_of(token)
     if named and org not in (None, named):
-        raise UsageError(f"the sign-in is for {named}, not for {org}: millrace login --org {org}")
+        raise UsageError(f"{_signed_in(named)}, not for {org}. {_other_way(target, org)}")
     if named or org:
         return named or org
     from cli.api import Api
@@ -128,6 +129,51 @@ def _of_token(target: Target, org: str | None) -> str | None:
     if len(me["orgs"]) != 1:
         raise UsageError(f"name a tenant with --org: {', '.join(me['orgs'])}")
     return str(me["org"])
+
+
+def calls_as_one(target: Target) -> bool:
+    """Whether a key, a token or a kept sign-in says who calls."""
+    return bool(os.environ.get(VARIABLE) or os.environ.get(TOKEN)) or sign_in.kept(target.env) is not None
+
+
+def check_all(target: Target) -> None:
+    """Returns if nothing names one tenant whose rows alone a command would read.
+
+    Raises:
+        UsageError: MILLRACE_API_KEY is set, or somebody is signed in: a key and a sign-in read the rows of one tenant.
+    """
+    if os.environ.get(VARIABLE):
+        raise UsageError(
+            f"the key in {VARIABLE} reads the rows of one tenant: leave --all-tenants out, or unset {VARIABLE}; all rows are "
+            "read with AWS rights"
+        )
+    session, given = sign_in.kept(target.env), os.environ.get(TOKEN, "")
+    if given or session is not None:
+        out = f"unset {TOKEN}" if given else f"millrace logout{_of_env(target)}"
+        named = (sign_in.org_of(given) if given or session is None else session.org) or "one tenant"
+        raise UsageError(
+            f"{_signed_in(named)} alone: leave --all-tenants out, or sign out ({out}); all rows are read with AWS rights"
+        )
+
+
+def _signed_in(named: str) -> str:
+    return f"the token in {TOKEN} is for {named}" if os.environ.get(TOKEN) else f"the sign-in is for {named}"
+
+
+def _other_way(target: Target, org: str) -> str:
+    """How one calls for another tenant than the one that one is signed in to."""
+    if os.environ.get(TOKEN):
+        return f"Put {org}/TOKEN into {TOKEN}, or unset it"
+    session = sign_in.kept(target.env)
+    user = session.user if session is not None else "EMAIL"
+    other = f"Sign in to it: millrace login --user {user} --org {org}{_of_env(target)}"
+    if org in target.keys:
+        return f"{other}; or sign out, and its key in .local/keys.json is used: millrace logout"
+    return other
+
+
+def _of_env(target: Target) -> str:
+    return "" if target.env == "local" else f" --env {target.env}"
 
 
 def existing(target: Target) -> list[str]:

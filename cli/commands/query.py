@@ -96,11 +96,12 @@ def chosen_tenant(target: Target, org: str | None, *, all_tenants: bool) -> str 
     """The tenant whose rows are read; None for all of them.
 
     Raises:
-        UsageError: `--org` and `--all-tenants` together, or as `tenants.only`.
+        UsageError: `--org` and `--all-tenants` together, or `--all-tenants` with a key or a sign-in; or as `tenants.only`.
     """
     if all_tenants:
         if org is not None:
             raise UsageError("--org and --all-tenants exclude each other")
+        tenants.check_all(target)
         return None
     return tenants.only(target, org)
 

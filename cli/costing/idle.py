@@ -89,6 +89,9 @@ def _of_schedule(name: str, runs: float, assumed: Mapping[str, float], environme
         return used
     if name.startswith("AuditHourly"):
         used["lambda.second"] += runs * assumed["audit_watch_gb_seconds"]
+        # The access log of three days is listed, a thousand objects a call; a look moves its position.
+        used["s3.put"] += runs * assumed["audit_watch_lists"]
+        used["dynamodb.write"] += runs
         used["dynamodb.read"] += runs * assumed["audit_watch_read_units"]
         used["logs.ingested"] += runs * assumed["platform_log_bytes"] / GB
         return used

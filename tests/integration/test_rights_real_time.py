@@ -1,15 +1,20 @@
 """The same for what is made of events as they come, alerts, patterns and their timers; and for requests for access."""
 
+import gzip
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import orjson
 import pytest
 
+from millrace.audit import access_logs
 from millrace.core import audit, clock
+from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.patterns import definition
 from millrace.patterns.timers import Timer, Timers
@@ -18,7 +23,7 @@ from tests.integration.test_rights import UNUSED as OF_CONSUMERS
 from tests.support import events
 from tests.support.alerting import ALERT, Alerting
 from tests.support.callers import Person
-from tests.support.platform import ACME, Platform, platform
+from tests.support.platform import ACME, LAKE, Platform, platform
 from tests.support.rights import BY_LAMBDA, Call, Recorder, Rights
 from tests.support.templates import templates
 from tests.support.user_ids import number_of
@@ -115,9 +120,19 @@ def recorded(bundle: Path) -> Iterator[dict[str, set[Call]]]:
         _ask(running)
         for _ in range(2):
             audit.write(Table(running.dynamodb, "Metadata"), ACME, "access.denied", "shop", {"denials": 20})
+            _call_with_a_scanner(running)
             # More than this one where the approval was given at night.
-            assert running.invoke("watch_audit", {}, Context())["alerts"] >= 1
+            watched = running.invoke("watch_audit", {}, Context())
+            assert watched["alerts"] >= 1
+            assert watched["accessLog"]["alerts"] == 1
         yield recorder.calls
+
+
+def _call_with_a_scanner(running: Platform) -> None:
+    """A line of the access log, as the lake has it."""
+    line = {"requestId": uuid4().hex, "status": "404", "route": "-", "org": "-", "agent": "sqlmap/1.7"}
+    key = f"{access_logs.hour_prefix(clock.now())}{uuid4().hex}{access_logs.SUFFIX}"
+    Objects(running.s3, LAKE).put(key, gzip.compress(orjson.dumps(line)))
 
 
 def _ask(running: Platform) -> None:

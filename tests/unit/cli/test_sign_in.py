@@ -1,6 +1,7 @@
 """Signing in on the command line: what the pool asks is answered, and what it gives is kept for the user alone and renewed."""
 
 import base64
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError
 
-from cli import sign_in, tenants
+from cli import lake, sign_in, tenants
 from cli.api import Api
 from cli.commands import login
 from cli.errors import RefusedError, UsageError
@@ -161,6 +162,70 @@ def test_a_token_decides_the_tenant(home: Path, monkeypatch: pytest.MonkeyPatch)
     mine["orgs"] = ["org_new", "org_old"]
     with pytest.raises(UsageError, match="org_new, org_old"):
         tenants.key(target, None)
+
+
+def test_for_another_tenant_the_way_is_named_that_works(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(target: Target, org: str | None) -> str:
+        with pytest.raises(UsageError) as caught:
+            tenants.key(target, org)
+        return str(caught.value)
+
+    dev = Target("dev", "http://127.0.0.1:1", {}, {})
+    sign_in.keep("dev", session(ends=2**40))
+    assert refused(dev, "org_globex") == (
+        "the sign-in is for org_acme, not for org_globex. "
+        "Sign in to it: millrace login --user a@b.c --org org_globex --env dev"
+    )
+    local = Target("local", "http://127.0.0.1:1", {}, {"org_globex": "mk_globex"})
+    sign_in.keep("local", session(ends=2**40))
+    assert refused(local, "org_globex").endswith(
+        "millrace login --user a@b.c --org org_globex; or sign out, and its key in .local/keys.json is used: millrace logout"
+    )
+    sign_in.forget("local")
+    assert tenants.key(local, "org_globex") == "mk_globex"
+    # A kept sign-in changes nothing as long as the variable stands before it.
+    monkeypatch.setenv("MILLRACE_TOKEN", f"org_acme/{access(0)}")
+    assert refused(dev, "org_globex") == (
+        "the token in MILLRACE_TOKEN is for org_acme, not for org_globex. "
+        "Put org_globex/TOKEN into MILLRACE_TOKEN, or unset it"
+    )
+
+
+@pytest.mark.parametrize("command", ["query", "sql"])
+def test_all_tenants_are_not_read_past_a_sign_in_or_a_key(
+    home: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """They would be read with AWS rights, whatever who is signed in may."""
+    target = Target("dev", "http://127.0.0.1:1", {}, {})
+    module = importlib.import_module(f"cli.commands.{command}")
+
+    def refused() -> str:
+        with pytest.raises(UsageError) as caught:
+            module.chosen_tenant(target, None, all_tenants=True)
+        return str(caught.value)
+
+    assert module.chosen_tenant(target, None, all_tenants=True) is None
+    sign_in.keep("dev", session(ends=2**40))
+    assert "the sign-in is for org_acme alone" in refused()
+    assert "millrace logout --env dev" in refused()
+    monkeypatch.setenv("MILLRACE_TOKEN", access(0))
+    assert "the token in MILLRACE_TOKEN is for one tenant alone" in refused()
+    assert "unset MILLRACE_TOKEN" in refused()
+    monkeypatch.setenv("MILLRACE_API_KEY", "mk_1")
+    assert "the key in MILLRACE_API_KEY reads the rows of one tenant" in refused()
+
+
+def test_a_query_of_who_is_signed_in_is_the_api_s(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And never one with AWS rights, which may more."""
+    monkeypatch.setattr(lake, "by_api", lambda _: "by API")
+    monkeypatch.setattr(lake, "by_operator", lambda *_: "by AWS")
+    dev = Target("dev", "http://127.0.0.1:1", {}, {})
+    assert lake.calls(dev, "org_acme") == "by AWS"
+    sign_in.keep("dev", session(ends=2**40))
+    assert lake.calls(dev, "org_acme") == "by API"
+    sign_in.forget("dev")
+    monkeypatch.setenv("MILLRACE_TOKEN", f"org_acme/{access(0)}")
+    assert lake.calls(dev, "org_acme") == "by API"
 
 
 def test_a_token_or_a_sign_in_stands_in_the_place_of_a_key(

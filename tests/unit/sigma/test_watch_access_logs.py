@@ -93,7 +93,7 @@ LINE: dict[str, Any] = {
     "authorizerError": "-",
     "integrationError": "-",
 }
-NOBODY = {"org": "-", "kind": "-", "principal": "-"}
+NOBODY: dict[str, Any] = {"org": "-", "kind": "-", "principal": "-"}
 LOST = {**NOBODY, "route": "-", "status": "404"}
 
 

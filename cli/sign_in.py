@@ -178,6 +178,11 @@ def kept(env: str) -> Session | None:
     return None
 
 
+def given() -> str:
+    """The token of the variable; empty if it is not set."""
+    return os.environ.get("MILLRACE_TOKEN", "")
+
+
 def token(env: str, cognito: Callable[[Session], Any], clock: Callable[[], float] = time.time) -> str:
     """The token that commands call with: of the variable or of the kept sign-in, renewed if need be; empty without one.
 
@@ -189,8 +194,8 @@ def token(env: str, cognito: Callable[[Session], Any], clock: Callable[[], float
     Raises:
         RefusedError: the sign-in is over.
     """
-    if given := os.environ.get(VARIABLE, ""):
-        return given
+    if token := given():
+        return token
     session = kept(env)
     if session is None:
         return ""

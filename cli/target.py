@@ -98,7 +98,7 @@ def find_target(env: str | None, *, key_needed: bool = True) -> Target:
     if name == "local":
         return _local()
     url, key = os.environ.get("MILLRACE_API_URL", ""), os.environ.get("MILLRACE_API_KEY", "")
-    known = key or os.environ.get(sign_in.VARIABLE, "") or sign_in.kept(name)
+    known = key or sign_in.given() or sign_in.kept(name)
     if not url or (key_needed and not known):
         raise UsageError(
             f"--env {name} needs MILLRACE_API_URL (the ApiUrl output), and MILLRACE_API_KEY (mk_…) or millrace login"

@@ -133,7 +133,7 @@ def _of_token(target: Target, org: str | None) -> str | None:
 
 def calls_as_one(target: Target) -> bool:
     """Whether a key, a token or a kept sign-in says who calls."""
-    return bool(os.environ.get(VARIABLE) or os.environ.get(TOKEN)) or sign_in.kept(target.env) is not None
+    return bool(os.environ.get(VARIABLE) or sign_in.given()) or sign_in.kept(target.env) is not None
 
 
 def check_all(target: Target) -> None:
@@ -147,7 +147,7 @@ def check_all(target: Target) -> None:
             f"the key in {VARIABLE} reads the rows of one tenant: leave --all-tenants out, or unset {VARIABLE}; all rows are "
             "read with AWS rights"
         )
-    session, given = sign_in.kept(target.env), os.environ.get(TOKEN, "")
+    session, given = sign_in.kept(target.env), sign_in.given()
     if given or session is not None:
         out = f"unset {TOKEN}" if given else f"millrace logout{_of_env(target)}"
         named = (sign_in.org_of(given) if given or session is None else session.org) or "one tenant"
@@ -157,12 +157,12 @@ def check_all(target: Target) -> None:
 
 
 def _signed_in(named: str) -> str:
-    return f"the token in {TOKEN} is for {named}" if os.environ.get(TOKEN) else f"the sign-in is for {named}"
+    return f"the token in {TOKEN} is for {named}" if sign_in.given() else f"the sign-in is for {named}"
 
 
 def _other_way(target: Target, org: str) -> str:
     """How one calls for another tenant than the one that one is signed in to."""
-    if os.environ.get(TOKEN):
+    if sign_in.given():
         return f"Put {org}/TOKEN into {TOKEN}, or unset it"
     session = sign_in.kept(target.env)
     user = session.user if session is not None else "EMAIL"

@@ -12,4 +12,4 @@ class Settings(FunctionSettings):
     type_shards: int = 1
     analytics_table: str = uses(ANALYTICS, "get", "put", "update", "write_all")
     metadata_table: str = uses(METADATA, "get", "query", "put")
-    lake_bucket: str = uses(LAKE, read=(ACCESS_LOGS,))
+    lake_bucket: str = uses(LAKE, "list", read=(ACCESS_LOGS,))

@@ -46,8 +46,11 @@ def lint(as_json: Json = False) -> None:
         raise RefusedError("\n".join([sentence, *report.problems]) if as_json else sentence)
     count = report.events + report.tables
     if as_json:
-        print_json({"contracts": count, "breaking": []})
+        told = {"warnings": [*report.warnings]} if report.warnings else {}
+        print_json({"contracts": count, "breaking": [], **told})
     else:
+        for line in report.warnings:
+            complain(f"Warning: {line}")
         out.print(
             f"{counted(count, 'contract')} compiled: {report.events} of events, {report.tables} of tables"
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from millrace.compiler import personal_data, retirements, up_converters
+from millrace.compiler import personal_data, retirements, up_converters, users
 from millrace.compiler.schema_diff import Finding, compare_schemas, missing, same
 from millrace.contracts import columns
 from millrace.contracts.columns import WIDE_INTEGER, WIDE_MONEY, Scalar, Type, duckdb_type
@@ -197,6 +197,8 @@ def _protection(old: Contract, new: Contract) -> Iterator[Finding]:
     """Protecting more is not a break: it must never wait for a major. Protecting less shows what was promised to be hidden."""
     if old.subject not in (None, new.subject):
         yield Finding("/subject", "protection", f"a person was found, and is forgotten, by {old.subject}")
+    for pointer, reason in users.weaker(old, new):
+        yield Finding(pointer, "protection", reason)
     for pointer, before in old.classification.items():
         after = new.classification.get(pointer, before)
         if before in PROTECTED and CLASSES.index(after) < CLASSES.index(before):

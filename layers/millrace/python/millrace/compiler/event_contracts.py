@@ -18,6 +18,7 @@ from millrace.compiler import (
     purposes,
     retirements,
     up_converters,
+    users,
 )
 from millrace.compiler.documents import yaml_document
 from millrace.compiler.fields import Translation
@@ -141,10 +142,17 @@ def compile_document(document: Any, name: str) -> Contract:
         consumers=values.consumers,
         up_converter=values.up_converter,
         consent=values.consent,
+        users=values.users,
+        not_users=values.not_users,
         personal_data=values.personal_data.action,
         personal_data_except=values.personal_data.exempt,
     )
     contract_checks.check(contract, report)
+    findings.check()
+    # Conditions ask for columns, which have to be right.
+    properties_of = [one["property"] for one in document.get("customProperties", ())]
+    for listed, at, sentence in users.problems(contract):
+        report(f"/customProperties/{properties_of.index(listed)}/value/{at}", sentence)
     findings.check()
     return contract
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from millrace.compiler import api_document, dictionaries, publications, samples
+from millrace.compiler import api_document, dictionaries, publications, samples, users
 from millrace.compiler.aggregates import compile_aggregates
 from millrace.compiler.anomalies import compile_watches
 from millrace.compiler.anonymised import compile_anonymised
 from millrace.compiler.bundle import check_decisions
+from millrace.compiler.documents import yaml_document
 from millrace.compiler.event_contracts import compile_contracts, file_of
 from millrace.compiler.feature_views import FOLDER, compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
@@ -37,6 +38,8 @@ class Linted:
     skipped: str = ""
     # What stands on the contracts, by name, where it was looked at: aggregates, patterns, …
     beside: dict[str, int] = field(default_factory=dict)
+    # What compiles and may be meant otherwise, each as a line.
+    warnings: tuple[str, ...] = ()
 
 
 def lint(root: Path) -> Linted:
@@ -85,7 +88,16 @@ def lint(root: Path) -> Linted:
         collected.of(lambda: compile_project(root / "warehouse", lake))
         stood = {"aggregates": aggregates, "patterns": patterns, "Sigma rules": rules, "feature views": views}
         beside = {name: len(found) for name, found in stood.items() if found}
-    return Linted(len(contracts), len(tables), collected.lines(), beside=beside)
+    warned = tuple(located(ContractError([*_warnings(contracts, schemas)]), root))
+    return Linted(len(contracts), len(tables), collected.lines(), beside=beside, warnings=warned)
+
+
+def _warnings(contracts: Iterable[Contract], schemas: Path) -> Iterator[ContractProblem]:
+    for contract in contracts:
+        for pointer, sentence in users.warnings(contract):
+            file = file_of(contract, schemas)
+            place = users.place(yaml_document(file.read_bytes(), file.name), pointer)
+            yield ContractProblem(str(file.relative_to(schemas)), place, sentence)
 
 
 def _of_contracts(contracts: list[Contract], schemas: Path) -> Iterable[ContractProblem]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.compiler import personal_data, purposes, retirements, up_converters
+from millrace.compiler import personal_data, purposes, retirements, up_converters, users
 from millrace.compiler.sentences import meant
 from millrace.contracts.contract import ADDITIONAL_PROPERTIES, CATEGORIES, FACTS, IDS, INDEXES, STORES
 from millrace.contracts.retirement import Retirement
@@ -60,6 +60,12 @@ PROPERTIES: Mapping[str, Property] = {
     ),
     "userId": Property(_ANY_POINTER, None, "What the envelope's userId is filled from where it is absent."),
     "subject": Property(_ANY_POINTER, None, "The person that the event is about."),
+    "users": Property(
+        users.FORM,
+        [],
+        "Further fields that hold users' ids: numbers take their places, as in subject and userId, and erasures end what leads back from them.",
+    ),
+    "notUsers": Property(users.FORM_OF_NOT, [], "What `millrace contracts lint` does not warn of."),
     "partitionKey": Property(_ANY_POINTER, None, "The key in the log, of events of store none alone."),
     "route": Property("true or false", False, "Whether accepted events go to the bus, for subscribers."),
     "enrich": Property(
@@ -143,6 +149,8 @@ class Values:
     up_converter: dict[str, Any]
     personal_data: personal_data.Found
     consent: tuple[dict[str, Any], ...]
+    users: tuple[dict[str, Any], ...]
+    not_users: tuple[str, ...]
 
 
 class _Reader:
@@ -248,6 +256,8 @@ def read(document: dict[str, Any], report: Report) -> Values:
         up_converter=reader.parsed("upConverter", up_converters.read),
         personal_data=_personal_data(reader),
         consent=tuple(reader.parsed("consent", purposes.read)),
+        users=tuple(reader.parsed("users", users.read)),
+        not_users=tuple(reader.parsed("notUsers", users.read_not)),
     )
 
 

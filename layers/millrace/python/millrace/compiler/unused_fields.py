@@ -145,6 +145,7 @@ def _choosing(transform: Transform) -> set[str]:
 def _own(contract: Contract, read: Collection[str]) -> Iterator[str]:
     """Columns that the contract itself uses: names of persons and things, and what a column is derived from that is read."""
     named = {contract.subject, contract.user_id_pointer, contract.partition_key, *contract.entity.values()}
+    named |= {one["pointer"] for one in contract.users}
     # The platform fills these; nobody sends them.
     named |= set(contract.enrich.values())
     derived = {rule["of"] for rule in contract.silver if rule["column"] in read}

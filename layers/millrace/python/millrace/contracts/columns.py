@@ -24,7 +24,7 @@ from millrace.contracts.column_types import (
     type_of,
 )
 from millrace.contracts.contract import CLASSES, Contract
-from millrace.contracts.stored_form import stored, user_pointers
+from millrace.contracts.stored_form import stored, subject_pointers, user_pointers
 
 __all__ = [
     "ENVELOPE",
@@ -40,6 +40,7 @@ __all__ = [
     "duckdb_type",
     "glue_columns",
     "glue_type",
+    "owners",
     "snake",
     "table",
     "type_of",
@@ -83,8 +84,18 @@ def columns(contract: Contract) -> tuple[Column, ...]:
 
 def users(contract: Contract) -> frozenset[str]:
     """The columns that hold users: numbers of people in what is stored."""
-    pointers = {"/userId", *user_pointers(contract)}
-    return frozenset(one.name for one in columns(contract) if one.pointer in pointers)
+    return _at(contract, user_pointers(contract))
+
+
+def owners(contract: Contract) -> frozenset[str]:
+    """Those of them that say whose a row is, and not only whom it mentions."""
+    return _at(contract, subject_pointers(contract))
+
+
+def _at(contract: Contract, pointers: frozenset[str]) -> frozenset[str]:
+    return frozenset(
+        one.name for one in columns(contract) if one.pointer == "/userId" or one.pointer in pointers
+    )
 
 
 def _strictest(classes: dict[str, str]) -> dict[str, str]:

@@ -45,6 +45,9 @@ class Contract:
         route: whether events go to the bus.
         subject: pointer of the person the event is about. No code reads it yet: the erasure of a person will.
         user_id_pointer: where an absent envelope `userId` is filled from.
+        users: further pointers of users' ids, besides `subject` and the user's: `{pointer, where}` each, where `where` is a list of
+            conditions (`millrace.contracts.conditions`) under which a user's id stands there; an empty one is always met.
+        not_users: pointers of fields that are called like users' ids and are none. Only the lint reads it.
         partition_key: pointer of the log's partition key; for `store: none` only. No code reads it yet: the log is spread
             by the event's id.
         additional_properties: what becomes of fields that it does not declare, of `ADDITIONAL_PROPERTIES`.
@@ -102,6 +105,8 @@ class Contract:
     personal_data: str = "flag"
     personal_data_except: tuple[str, ...] = ()
     consent: tuple[dict[str, Any], ...] = ()
+    users: tuple[dict[str, Any], ...] = ()
+    not_users: tuple[str, ...] = ()
 
     @property
     def major(self) -> int:
@@ -134,6 +139,8 @@ class Contract:
             "consumers": list(self.consumers),
             "personal_data_except": list(self.personal_data_except),
             "consent": list(self.consent),
+            "users": list(self.users),
+            "not_users": list(self.not_users),
         }
 
     @classmethod
@@ -150,5 +157,7 @@ class Contract:
                 "consumers": tuple(document.get("consumers", ())),
                 "personal_data_except": tuple(document.get("personal_data_except", ())),
                 "consent": tuple(document.get("consent", ())),
+                "users": tuple(document.get("users", ())),
+                "not_users": tuple(document.get("not_users", ())),
             }
         )

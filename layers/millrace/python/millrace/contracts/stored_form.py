@@ -5,7 +5,7 @@ person in place of a user's id. So silver, its checks and derived columns are co
 any text, and a user's id any text or any integer. Rows from before, in clear, are of it as well.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -30,10 +30,20 @@ def stored(contract: Contract) -> Contract:
     return replace(contract, data_schema=schema) if schema is not contract.data_schema else contract
 
 
+def subject_pointers(contract: Contract) -> frozenset[str]:
+    """Where, beside the envelope's `userId`, the number of the person stands whose event it is: not in protected fields."""
+    return _unprotected(contract, (contract.subject, contract.user_id_pointer))
+
+
 def user_pointers(contract: Contract) -> frozenset[str]:
-    """Where, beside the envelope's `userId`, numbers of people stand in place of users' ids: not in protected fields."""
-    named = {one for one in (contract.subject, contract.user_id_pointer) if one is not None}
-    return frozenset(one for one in named if contract.classification.get(one) not in PROTECTED)
+    """Where, beside the envelope's `userId`, numbers of people stand in place of users' ids, of those whom an event mentions as well."""
+    return subject_pointers(contract) | _unprotected(contract, (one["pointer"] for one in contract.users))
+
+
+def _unprotected(contract: Contract, named: Iterable[str | None]) -> frozenset[str]:
+    return frozenset(
+        one for one in named if one is not None and contract.classification.get(one) not in PROTECTED
+    )
 
 
 def _any_text(schema: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Search:
     def __init__(self, contract: Contract) -> None:
         left_out = {pointer for pointer, name in contract.classification.items() if name in PROTECTED}
         left_out |= {contract.subject or "", contract.user_id_pointer or "", *contract.personal_data_except}
+        left_out |= {one["pointer"] for one in contract.users}
         self._data = _compiled(contract.data_schema, "/data", left_out)
 
     def found(self, event: dict[str, Any]) -> Iterator[tuple[Path, frozenset[str]]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from millrace.contracts.columns import users
+from millrace.contracts.columns import owners
 from millrace.contracts.registry import Registry
 from millrace.contracts.tables import silver_table
 from millrace.warehouse.project import Project
@@ -16,12 +16,13 @@ _OF_RAW = ("user_id", "sealed_subject")
 def person_columns(registry: Registry, project: Project) -> Mapping[str, tuple[str, ...]]:
     """Full name of a table → its columns that name persons; a table of nobody's rows is not there.
 
-    In silver they are the event's user and the fields that its contract calls `subject` and `userId`. In a table of the warehouse
+    In silver they are the event's user and the fields that its contract calls `subject` and `userId`; whom a row only mentions, its
+    contract's `users`, does not own it. In a table of the warehouse
     they are columns that are made of such columns alone, and have their name: what is counted of users has another.
     """
     found: dict[str, tuple[str, ...]] = {RAW: _OF_RAW}
     for contract in registry.contracts:
-        found[silver_table(contract).full_name] = tuple(dict.fromkeys((_USER, *sorted(users(contract)))))
+        found[silver_table(contract).full_name] = tuple(dict.fromkeys((_USER, *sorted(owners(contract)))))
     for transform in sorted(project.transforms, key=lambda one: one.level):
         names = [
             name

@@ -36,6 +36,7 @@ class Clear:
         event: as it is stored.
         contract: in force for it; None where there is none any more.
         users: ids of users in it.
+        mentioned: those of them whom it is not about.
         values: whether a protected value is.
         owner: for whom values are sealed, by name; empty where nothing is, or the person is known by number.
         number: the same, by number; 0 where it is not known.
@@ -47,10 +48,16 @@ class Clear:
     values: bool
     owner: str = ""
     number: int = 0
+    mentioned: frozenset[str] = frozenset()
 
     def names(self) -> set[str]:
         """Of the people whom it takes to rewrite the event."""
         names = {of_user(user) for user in self.users}
+        return names | {self.owner} if self.owner else names
+
+    def owners(self) -> set[str]:
+        """Of the people whom it is about."""
+        names = {of_user(user) for user in self.users if user not in self.mentioned}
         return names | {self.owner} if self.owner else names
 
 
@@ -67,22 +74,29 @@ class Rewriter:
     subjects: Subjects
     _places: dict[str, tuple[Places, Identities]] = field(default_factory=dict, init=False, repr=False)
 
+    def contract_of(self, event: StoredEvent) -> Contract | None:
+        """The contract in force for an event; None where there is none any more."""
+        try:
+            return self.registry.of_ref(event.envelope["platform"]["contract"])
+        except (UnknownType, UnknownVersion):
+            return None
+
     def clear(self, event: StoredEvent) -> Clear | None:
         """What of an event is in clear; None where nothing is."""
-        try:
-            contract: Contract | None = self.registry.of_ref(event.envelope["platform"]["contract"])
-        except (UnknownType, UnknownVersion):
-            contract = None
+        contract = self.contract_of(event)
         where, identity = self._of(contract)
         users = tuple(user for user in identity.users(event.envelope) if user and not is_number(user))
+        mentioned = identity.mentioned(event.envelope)
         if contract is None or not stored_form.has_clear(event.envelope, where):
-            return Clear(event, contract, users, values=False) if users else None
+            return Clear(event, contract, users, values=False, mentioned=mentioned) if users else None
+        number, owner = 0, ""
         if blob := stored_form.blob(event.envelope):
-            return Clear(event, contract, users, values=True, number=blob.subject)
-        owner = name_of(event.envelope, contract)
-        if is_number(number := user_in(owner) or ""):
-            return Clear(event, contract, users, values=True, number=int(number))
-        return Clear(event, contract, users, values=True, owner=owner)
+            number = blob.subject
+        else:
+            owner = name_of(event.envelope, contract)
+            if is_number(user := user_in(owner) or ""):
+                number, owner = int(user), ""
+        return Clear(event, contract, users, values=True, owner=owner, number=number, mentioned=mentioned)
 
     def rewritten(self, org: str, events: Sequence[StoredEvent]) -> list[StoredEvent | None]:
         """What is to be stored in the place of each event, in order; None where it stays as it is.
@@ -119,7 +133,7 @@ class Rewriter:
     def _people(self, org: str, found: Sequence[Clear]) -> People:
         people = self._known(org, set[str]().union(*(one.names() for one in found)))
         return self._returned(
-            org, people, [(name, one.event.happened_at) for one in found for name in one.names()]
+            org, people, [(name, one.event.happened_at) for one in found for name in one.owners()]
         )
 
     def _known(self, org: str, names: set[str]) -> People:
@@ -166,7 +180,9 @@ class Rewriter:
 
     def _standing_for(self, org: str, user: str, people: People, at: datetime) -> str:
         person = people[of_user(user)]
-        return self._pseudonym(org, user) if _is_gone(person, at) else str(person.subject)
+        # Who was erased, and is only mentioned since, does not come back by that.
+        is_gone = person.state == ERASED or _is_gone(person, at)
+        return self._pseudonym(org, user) if is_gone else str(person.subject)
 
     def _pseudonym(self, org: str, user: str) -> str:
         """What stands for somebody whose number is deleted: one that is nobody's, the same in all rows, and one-way as a token."""

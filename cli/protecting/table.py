@@ -88,7 +88,7 @@ class EventRows:
         return {**made, **changed}
 
     def _indexed(self, event: StoredEvent) -> Item:
-        contract = getattr(self.rewriter.clear(event), "contract", None)
+        contract = self.rewriter.contract_of(event)
         if contract is None:
             user = event.envelope.get("userId")
             return {"userKey": {"S": keys.by_user(event.org, user)}} if user else {}

@@ -19,8 +19,8 @@ from millrace.contracts.registry import Registry
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from millrace.eventstore.tables import TABLES
-from millrace.privacy import identities
-from tests.support.clear_text import Hunt, marked, protecting, user
+from millrace.privacy import identities, places
+from tests.support.clear_text import Hunt, hunted, marked, user
 from tests.support.doors import basic, knock, write_key
 from tests.support.erasing import Requests
 from tests.support.platform import ACME, GLOBEX, Platform, platform
@@ -36,8 +36,8 @@ def test_no_value_is_in_clear_anywhere(
     bundle: Path, files: RawFiles, capfd: pytest.CaptureFixture[str]
 ) -> None:
     registry = Registry(bundle)
-    contracts = protecting(registry)
-    assert len(contracts) >= 10
+    contracts = hunted(registry)
+    assert len(contracts) >= 20
     now = datetime.now(UTC)
     hunt = Hunt(registry)
     with platform(bundle, in_memory=True, scoring=True) as running:
@@ -54,19 +54,21 @@ def test_no_value_is_in_clear_anywhere(
         running.settle()
         _read(running)
         _search(running, hunt)
-        gone = [
-            one
+        named = [
+            (one, ERASED in identities.of(contract).mentioned(one))
             for contract in contracts
             for one in _sent(contract, turns, ACME, now)
             if ERASED in identities.of(contract).users(one)
         ]
-        assert gone
+        gone = [one for one, is_mention in named if not is_mention]
+        assert len(gone) > len(named) / 2
         _erase(running, gone)
         _search(running, hunt)
         codec = Codec(registry.dictionary)
         stored = [from_item(row, codec) for row in running.rows("Events")]
     assert len(stored) >= turns * len(contracts) * 2
-    assert sum("sealed" in event.envelope["platform"] for event in stored) >= turns * len(contracts) * 2
+    protected = [one for one in contracts if places.of(one)]
+    assert sum("sealed" in event.envelope["platform"] for event in stored) >= turns * len(protected) * 2
     _silver(files, registry, stored)
     for path in files.root.rglob("*"):
         if path.is_file():

@@ -5,7 +5,7 @@ import binascii
 import gzip
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,11 @@ import orjson
 import pyarrow.parquet as pq
 import zstandard
 
+from millrace.contracts import columns, pointers
 from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
+from millrace.contracts.schema import leaves, types
+from millrace.contracts.stored_form import user_pointers
 from millrace.privacy import identities, places
 from tests.support.extremes import events as extremes
 
@@ -24,14 +27,36 @@ _ENCODED = re.compile(rb"[A-Za-z0-9+/_-]{12,}={0,2}")
 _DEPTH = 6
 
 
-def protecting(registry: Registry) -> list[Contract]:
-    """The contracts that protect something and that clients send."""
-    return [one for one in registry.contracts if places.of(one) and not one.derived and one.tenant is None]
+def hunted(registry: Registry) -> list[Contract]:
+    """The contracts that protect something or name users by texts, which can be marked, and that clients send."""
+    return [
+        one
+        for one in registry.contracts
+        if (places.of(one) or user_pointers(one))
+        and not any("integer" in types(field) for field in _fields(one, user_pointers(one)))
+        and not one.derived
+        and one.tenant is None
+    ]
+
+
+def _fields(contract: Contract, named: Collection[str]) -> list[dict[str, Any]]:
+    return [field for pointer, field in leaves(contract.data_schema, "/data") if pointer in named]
 
 
 def marked(contract: Contract, number: int, org: str, now: datetime) -> dict[str, Any]:
-    """An event of a user with a marked id, in which every protected field has a marked value of its own."""
+    """An event of a user with a marked id, in every place that names one, in which every protected field has a marked value of its own."""
     sent = extremes.ordinary(contract, number, org, now).event
+    for pointer in user_pointers(contract):
+        if pointers.read(sent, pointers.parse(pointer)) is None:
+            _put(sent, pointer.split("/")[1:], user(number))
+    for one in contract.users:
+        for condition in one["where"]:
+            column = next(part for part in columns.columns(contract) if part.name == condition["field"])
+            _put(sent, str(column.pointer).split("/")[1:], condition["equals"])
+    if contract.additional_properties == "allow":
+        # As the doors of other producers write it into events of any type.
+        _put(sent, ["data", "metadata", "anonymousId"], user(number))
+        _put(sent, ["data", "metadata", "tracker", "duid"], user(number))
     event: dict[str, Any] = identities.of(contract).rewritten(sent, lambda _: user(number))
     for place, pointer in enumerate(places.of(contract).classes):
         _put(event, pointer.split("/")[1:], _value(contract, pointer, number * 100 + place))

@@ -10,7 +10,7 @@ import pytest
 from millrace.compiler import users
 from millrace.compiler.diff import compare
 from millrace.compiler.lint import lint
-from millrace.contracts import columns
+from millrace.contracts import columns, registry
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError
 from millrace.contracts.stored_form import stored, subject_pointers, user_pointers
@@ -169,6 +169,10 @@ def test_the_lint_names_the_line_and_compiles_all_the_same(tmp_path: Path) -> No
     assert warning.startswith(f"schemas/events/identity/user.registered/v1.yaml:{at + 1} ")
     assert "/data/payload/invitedBy is called like a user's id" in warning
     assert not any("invitedBy" in problem for problem in found.problems)
+
+
+def test_nothing_of_this_checkout_is_warned_of(bundle: Path) -> None:
+    assert [(one.name, *said) for one in registry.load().contracts for said in users.warnings(one)] == []
 
 
 @pytest.mark.parametrize(

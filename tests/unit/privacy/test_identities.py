@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from millrace.compiler.event_contracts import compile_document
 from millrace.contracts import registry
 from millrace.privacy import identities
 from millrace.privacy.identities import LEAST, Identities, is_number
+from tests.support.contracts import document, field
 
 PLACES = Identities([("data", "payload", "who"), ("data", "payload", "whom")])
 NUMBERS = {"42": LEAST + 1, "usr_7": LEAST + 2}
@@ -132,3 +134,64 @@ def test_a_decision_names_its_user(bundle: Path) -> None:
     stored = {"data": {"payload": {"userId": str(LEAST), "counted": "q83v"}}}
     assert decision.numbers(stored) == {LEAST}
     assert decision.restored(stored, {LEAST: "42"})["data"]["payload"]["userId"] == "42"
+
+
+def test_whom_an_event_mentions_is_told_from_whom_it_is_about() -> None:
+    only = Identities(
+        [("data", "payload", "who")],
+        [
+            (("data", "payload", "target"), lambda event: event["data"]["payload"].get("kind") == "user"),
+            (("data", "payload", "by"), None),
+        ],
+    )
+    about = event(who=42, target="usr_7", kind="user", by="42")
+    assert only.users(about) == ("42", "usr_7")
+    assert only.mentioned(about) == {"usr_7"}, "who is both is not only mentioned"
+    other = event(who=42, target="usr_7", kind="asset")
+    assert (only.users(other), only.mentioned(other)) == (("42",), frozenset())
+    made = only.rewritten(about, lambda user: str(NUMBERS[user]))
+    assert made["data"]["payload"] == {
+        "who": LEAST + 1,
+        "target": str(LEAST + 2),
+        "kind": "user",
+        "by": str(LEAST + 1),
+    }
+    assert only.numbers(made) == {*NUMBERS.values()}
+    assert only.restored(made, {number: user for user, number in NUMBERS.items()}) == about
+
+
+@pytest.mark.parametrize(
+    ("metadata", "mentioned"),
+    [
+        ({"anonymousId": "anon"}, {"anon"}),
+        ({"tracker": {"duid": "d", "nuid": "n", "other": "o"}}, {"d", "n"}),
+        ({"anonymousId": None, "tracker": "anon"}, set()),
+        ("anonymousId", set()),
+        (None, set()),
+        ({}, set()),
+    ],
+)
+def test_visitors_of_other_producers_are_people_in_events_of_any_type(
+    bundle: Path, metadata: Any, mentioned: set[str]
+) -> None:
+    places = identities.of(registry.load().find("order.created"))
+    sent = {"data": {"payload": {"userId": "42"}, "metadata": metadata}}
+    assert places.mentioned(sent) == mentioned
+    assert {*places.users(sent)} == {"42", *mentioned}
+    assert identities.of(registry.load().find("fraud.decision.made")).mentioned(sent) == set()
+
+
+def test_a_contract_that_has_the_field_of_a_visitor_says_itself_what_it_is() -> None:
+    named = {"name": "metadata", "logicalType": "object"}
+    made = document(field("note"), notUsers=["/data/metadata/anonymousId"])
+    made["schema"][0]["properties"].append({**named, "properties": [field("anonymousId")]})
+    sent = {"data": {"payload": {}, "metadata": {"anonymousId": "anon"}}}
+    assert identities.of(compile_document(made, "thing.yaml")).users(sent) == ()
+
+
+def test_a_condition_reads_rows_of_older_minors(bundle: Path) -> None:
+    report = identities.of(registry.load().find("report.flagged"))
+    for payload in ({}, {"targetType": None}, {"targetType": ["user"]}, {"targetType": "asset"}):
+        assert report.users({"data": {"payload": {"targetId": "42", **payload}}}) == ()
+    assert report.users({"data": {"payload": {"targetId": ["42"], "targetType": "user"}}}) == ()
+    assert report.users({"data": {"payload": {"targetId": "42", "targetType": "user"}}}) == ("42",)

@@ -118,8 +118,8 @@ MUTANTS = (
         "an erased person's old events are taken again",
         "H4",
         f"{LAYER}/intake/protect.py",
-        'clock.parse(envelope["timestamp"]) <= clock.parse(person.erased_at):',
-        'clock.parse(envelope["timestamp"]) < clock.parse(person.erased_at[:0] or "2000-01-01T00:00:00Z"):',
+        "clock.parse(happened) <= clock.parse(person.erased_at)",
+        'clock.parse(happened) < clock.parse(person.erased_at[:0] or "2000-01-01T00:00:00Z")',
         ERASED,
     ),
     Mutant(

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from millrace.contracts import schema as schemas
 from millrace.contracts.contract import PROTECTED, Contract
 from millrace.contracts.pointers import write
+from millrace.contracts.stored_form import user_pointers
 
 _DATA = "/data"
 _QUOTED = frozenset({"public", "internal"})
@@ -109,7 +110,7 @@ class Redaction:
 
 
 def _open(contract: Contract) -> dict[str, frozenset[str]]:
-    named = {contract.subject, contract.user_id_pointer}
+    named = {contract.subject, contract.user_id_pointer, *user_pointers(contract)}
     fields = schemas.leaves(contract.data_schema, _DATA)
     return {
         pointer: frozenset(schemas.types(field))

@@ -194,19 +194,19 @@ class Intake:
             for case in valid
             if case.valid is not None
         ]
-        events = [(judged[0], judged[1], named.names()) for _, judged, named in checked]
+        events = [(judged[0], judged[1], named.names(), named.owners()) for _, judged, named in checked]
         people: Mapping[str, Person] = {}
         forgotten: set[int] = set()
-        if any(names for _, _, names in events):
+        if any(names for _, _, names, _ in events):
             try:
                 people, forgotten = self._people(org, events)
             except MillraceError as error:
                 self._log(str(error))
         for place, (case, judged, named) in enumerate(checked):
-            names = events[place][2]
+            _, _, names, owners = events[place]
             try:
                 if names <= people.keys():
-                    refusals = (self._protection.refusal(judged[1], people[name]) for name in names)
+                    refusals = (self._protection.refusal(judged[1], people[name]) for name in owners)
                     refusal = FORGOTTEN if place in forgotten else next(filter(None, refusals), None)
                     if refusal is not None:
                         case.result.outcome, case.result.errors = AppendResult.REJECTED, [refusal]
@@ -219,22 +219,22 @@ class Intake:
                 self._log(str(error))
 
     def _people(
-        self, org: str, events: list[tuple[Contract, Envelope, set[str]]]
+        self, org: str, events: list[tuple[Contract, Envelope, set[str], set[str]]]
     ) -> tuple[Mapping[str, Person], set[int]]:
-        """The people whom these events name; one who was erased, and has done something since, is a new one.
+        """The people whom these events name, and are about; one who was erased, and has done something since, is a new one.
 
         The second value is the places of events that were stored before the erasure: sent again, they bring nobody back.
         """
-        people = self._protection.people(org, set().union(*(names for _, _, names in events)))
+        people = self._protection.people(org, set().union(*(names for _, _, names, _ in events)))
         forgotten = {
             place
-            for place, (contract, envelope, names) in enumerate(events)
-            if self._was_stored(org, contract, envelope, [people[name] for name in names if name in people])
+            for place, (contract, envelope, _, owners) in enumerate(events)
+            if self._was_stored(org, contract, envelope, [people[name] for name in owners if name in people])
         }
         back = {
             name
-            for place, (_, envelope, names) in enumerate(events)
-            for name in names
+            for place, (_, envelope, _, owners) in enumerate(events)
+            for name in owners
             if place not in forgotten
             and name in people
             and self._protection.came_back(envelope, people[name])

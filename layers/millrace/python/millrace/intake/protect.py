@@ -17,7 +17,7 @@ from millrace.privacy import identities, places, stored_form
 from millrace.privacy.identities import Identities
 from millrace.privacy.person import name_of, of_user
 from millrace.privacy.places import Places
-from millrace.privacy.subjects import ERASED, ERASING, Person
+from millrace.privacy.subjects import ERASED, ERASING, Person, drawn
 from millrace.privacy.tenant_secrets import TenantSecrets
 
 
@@ -56,14 +56,23 @@ class Named:
     Attributes:
         sealed_for: the name of the person for whom its values are sealed; None where it has nothing to protect.
         users: ids of users that stand in it.
+        mentioned: those of them whom it is not about. An erasure of such a one neither refuses the event nor is ended by it.
     """
 
     sealed_for: str | None
     users: tuple[str, ...]
+    mentioned: frozenset[str] = frozenset()
 
     def names(self) -> set[str]:
         """All of them by name."""
         names = {of_user(user) for user in self.users}
+        return names if self.sealed_for is None else names | {self.sealed_for}
+
+    def owners(self) -> set[str]:
+        """Those whom it is about, by name."""
+        if not self.mentioned:
+            return self.names()
+        names = {of_user(user) for user in self.users if user not in self.mentioned}
         return names if self.sealed_for is None else names | {self.sealed_for}
 
 
@@ -79,7 +88,7 @@ class Protection:
         """Whom an event names."""
         where, identity = self._of(contract)
         sealed_for = name_of(envelope, contract) if where and where.holds(envelope) else None
-        return Named(sealed_for, identity.users(envelope))
+        return Named(sealed_for, identity.users(envelope), identity.mentioned(envelope))
 
     def people(self, org: str, names: Iterable[str]) -> Mapping[str, Person]:
         """The people of these names, read and made at once for all events of a request.
@@ -129,9 +138,7 @@ class Protection:
         """Why an event of this person is not taken, nor kept in any other place; None where it is."""
         if person.state == ERASING:
             return _LEAVING
-        if person.erased_at and clock.parse(envelope["timestamp"]) <= clock.parse(person.erased_at):
-            return FORGOTTEN
-        return None
+        return FORGOTTEN if _is_gone(person, envelope["timestamp"]) else None
 
     @staticmethod
     def is_forgotten(event: Any, person: Person) -> bool:
@@ -155,7 +162,8 @@ class Protection:
         """
         where, identity = self._of(contract)
         if named.users:
-            envelope = identity.rewritten(envelope, lambda user: str(people[of_user(user)].subject))
+            happened = envelope["timestamp"]
+            envelope = identity.rewritten(envelope, lambda user: _number(people[of_user(user)], happened))
         if named.sealed_for is None:
             return envelope
         token_key = self._people.secrets(envelope["platform"]["orgId"]).token
@@ -172,3 +180,15 @@ class Protection:
         if found is None:
             found = self._places[contract.ref] = places.of(contract), identities.of(contract)
         return found
+
+
+def _number(person: Person, happened: str) -> str:
+    """What stands for a person in an event of that moment. For who was erased, and is only mentioned, it is a number of nobody."""
+    if person.state == ERASED or _is_gone(person, happened):
+        return str(drawn())
+    return str(person.subject)
+
+
+def _is_gone(person: Person, happened: str) -> bool:
+    """Whether who had the name at that moment was erased since."""
+    return bool(person.erased_at) and clock.parse(happened) <= clock.parse(person.erased_at)

@@ -77,7 +77,7 @@ REMAINS = (
 # Only where such rows were found.
 OLD_ROWS = (
     "Events, UserEvents, raw, silver, gold, marts, ml_features, Analytics",
-    "rows from before users were numbers, with the user's id as it was sent, and with what no contract protected then",
+    "rows from before users were numbers, all of them or in that field, with the user's id as it was sent, and with what no contract protected then",
     "They were written in clear, and go with their time; `millrace protect` rewrites them.",
 )
 

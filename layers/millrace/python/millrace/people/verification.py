@@ -71,22 +71,28 @@ def verified(stores: Stores, org: str, user: str, place: str, subject: int) -> d
     if stores.people.has_key(org, place, subject):
         raise PermanentError("the key of the person is there")
     # An id that is the number of somebody else may stand in an event that names both; it is the other person there.
-    number, *before = stores.people.forms(org, str(subject), user)
-    sought = before[0] if before else None
+    number, *old_names = stores.people.forms(org, str(subject), user)
+    sought = old_names[0] if old_names else None
     mine = [from_item(row, stores.codec) for row in stores.events.rows(org, [number], SAMPLE)]
-    for event in mine:
-        _require_hidden(stores, event.envelope, sought, "Events")
+    mentioning = {
+        event.event_id for event in mine if _require_hidden(stores, event.envelope, sought, "Events")
+    }
     raw, in_silver = 0, 0
     for event in mine[:IN_LAKE]:
         found = _object_of(stores, event)
         if found is None:
             continue
         for envelope in _raw(stores.lake, found, event.event_id):
-            _require_hidden(stores, {**event.envelope, **envelope}, sought, "raw")
+            if _require_hidden(stores, {**event.envelope, **envelope}, sought, "raw"):
+                mentioning.add(event.event_id)
             raw += 1
-        in_silver += _verified_in_silver(stores, event, sought, found)
-    # Rows from before users were numbers have the id. The certificate says whether there are any.
-    old_rows = len([*stores.events.rows(org, before, SAMPLE)])
+        looked, is_mentioned = _verified_in_silver(stores, event, sought, found)
+        in_silver += looked
+        if is_mentioned:
+            mentioning.add(event.event_id)
+    # Rows from before users were numbers have the id, and so have those from before a field was listed under `users`. The
+    # certificate says whether there are any.
+    old_rows = len([*stores.events.rows(org, old_names, SAMPLE)]) + len(mentioning)
     return {
         "key": {"readable": False},
         "events": {"looked": len(mine), "unreadable": len(mine)},
@@ -96,7 +102,13 @@ def verified(stores: Stores, org: str, user: str, place: str, subject: int) -> d
     }
 
 
-def _require_hidden(stores: Stores, envelope: Mapping[str, Any], user: str | None, store: str) -> None:
+def _require_hidden(stores: Stores, envelope: Mapping[str, Any], user: str | None, store: str) -> bool:
+    """Whether the id stands where the event mentions users: a row from before that place was one.
+
+    Raises:
+        PermanentError: a value is in clear, or the id where the event says whose it is.
+    """
+
     def check(pointer: str, _: str, value: Any) -> Any:
         if value != SEALED and not is_token(value):
             raise PermanentError(f"{store} has a value in clear: {envelope['eventId']} {pointer}")
@@ -106,8 +118,11 @@ def _require_hidden(stores: Stores, envelope: Mapping[str, Any], user: str | Non
     if contract is not None:  # of a type that is no longer known, what it had sealed lies in the blob
         places.of(contract).rewritten(envelope, check)
         identity = identities.of(contract)
-    if user in identity.users(envelope):
-        raise PermanentError(f"{store} has the id of the person: {envelope['eventId']}")
+    if user is not None and user in identity.users(envelope):
+        if user not in identity.mentioned(envelope):
+            raise PermanentError(f"{store} has the id of the person: {envelope['eventId']}")
+        return True
+    return False
 
 
 def _contract(stores: Stores, envelope: Mapping[str, Any]) -> Contract | None:
@@ -137,25 +152,28 @@ def _raw(lake: Objects, key: str, event_id: str) -> Iterator[dict[str, Any]]:
         yield {"userId": row["user_id"], "data": data}
 
 
-def _verified_in_silver(stores: Stores, event: StoredEvent, user: str | None, key: str) -> int:
+def _verified_in_silver(stores: Stores, event: StoredEvent, user: str | None, key: str) -> tuple[int, bool]:
+    """How many rows were looked at, and whether one mentions the id, as `_require_hidden` says."""
     contract = _contract(stores, event.envelope)
     if contract is None:
-        return 0
+        return 0, False
     table = f"silver.{columns.table(contract)}"
     if silver.find(stores.metadata, event.org, event.day, table, key, event.event_id) is None:
-        return 0
+        return 0, False
     row = stores.silver.row(table, event.org, event.day, event.event_id)
     if row is None:
-        return 0
-    users = columns.users(contract)
+        return 0, False
+    users, owners, is_mentioned = columns.users(contract), columns.owners(contract), False
     for column in columns.columns(contract):
         if column.classification in PROTECTED and column.pointer is not None:
             for value in _texts(row.get(column.name)):
                 if value != SEALED and not is_token(value):
                     raise PermanentError(f"{table} has a value in clear: {event.event_id} {column.name}")
         elif column.name in users and str(row.get(column.name)) == user:
-            raise PermanentError(f"{table} has the id of the person: {event.event_id} {column.name}")
-    return 1
+            if column.name in owners:
+                raise PermanentError(f"{table} has the id of the person: {event.event_id} {column.name}")
+            is_mentioned = True
+    return 1, is_mentioned
 
 
 def _texts(value: Any) -> Sequence[Any]:

@@ -455,8 +455,13 @@ def user_of(org: str, person: Person) -> str | None:
     return seal.unseal(person.key, _who(org, person.subject), person.who).decode("utf-8", "surrogatepass")
 
 
+def drawn() -> int:
+    """A number of a person, drawn anew: that of somebody new, or of nobody, where nothing is to lead back from it."""
+    return identities.LEAST | _random.getrandbits(identities.BITS)
+
+
 def _new(org: str, name: str) -> Person:
-    number, key, user = identities.LEAST | _random.getrandbits(identities.BITS), seal.new_key(), user_in(name)
+    number, key, user = drawn(), seal.new_key(), user_in(name)
     written = b"" if user is None else user.encode("utf-8", "surrogatepass")
     return Person(number, key, who=seal.seal(key, _who(org, number), written) if user is not None else b"")
 

@@ -14,9 +14,11 @@ from typing import Any
 import orjson
 
 from millrace.contracts import pointers
+from millrace.contracts.contract import Contract
 from millrace.contracts.registry import Registry
 from millrace.contracts.type_names import renamed
 from millrace.core import exact_json
+from millrace.privacy import identities
 
 # Values that are looked at, bytes that are parsed or looked through, people of one event, and texts within texts.
 VALUES, BYTES, PEOPLE, NESTED = 10_000, 1024 * 1024, 32, 3
@@ -130,8 +132,7 @@ class Mentions:
         called = {
             spelled(pointer.rpartition("/")[2])
             for contract in registry.contracts
-            for pointer in (contract.subject, contract.user_id_pointer)
-            if pointer
+            for pointer in _places(contract)
         }
         self._names = frozenset((called - _ANYTHING) | _USERS)
 
@@ -180,7 +181,13 @@ class Mentions:
         if not isinstance(event_type, str):
             return
         for contract in self._registry.majors(event_type).values():
-            yield from filter(None, (contract.subject, contract.user_id_pointer))
+            yield from _places(contract)
+
+
+def _places(contract: Contract) -> set[str]:
+    """Where a contract has people, whether the event is about them or mentions them, protected or not."""
+    listed = (contract.subject, contract.user_id_pointer, *(one["pointer"] for one in contract.users))
+    return {*filter(None, listed), *identities.VISITORS}
 
 
 def spelled(name: str) -> str:

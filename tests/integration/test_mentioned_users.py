@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from millrace.contracts import registry
+from millrace.contracts.stored_form import subject_pointers
 from millrace.core import clock, keys
 from millrace.core.table import Table
 from millrace.eventstore.codec import Codec
@@ -256,7 +257,7 @@ def before(running: Platform, sent: list[dict[str, Any]], org: str = ACME) -> No
 
     def of(contract: Any) -> Identities:
         return Identities(
-            [("data", "payload", one.rpartition("/")[2]) for one in identities.subject_pointers(contract)]
+            [("data", "payload", one.rpartition("/")[2]) for one in subject_pointers(contract)]
         )
 
     running.restart_all()

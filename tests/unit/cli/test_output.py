@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from cli import output
+from cli import output, repairs
 from cli.api import Api
 from cli.commands import anonymised, erase, holds, keys, models, pending, quarantine, users
 from cli.commands import query as query_command
@@ -134,7 +134,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, module: Any, answer: Any) -> None
 
 
 def members(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    one = {
+    one: dict[str, Any] = {
         "id": EVENT_ID,
         "email": "wilhelmina.lefebvre@analytics.example.com",
         "name": "wilhelmina",
@@ -147,7 +147,7 @@ def members(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def tables_about_nobody(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    one = {
+    one: dict[str, Any] = {
         "name": "customers_by_country",
         "source": "gold.fact_transactions_daily",
         "k": 10,
@@ -168,7 +168,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     }
     monkeypatch.setattr(holds, "find_target", lambda _: None)
     monkeypatch.setattr(holds, "Api", lambda *_: None)
-    monkeypatch.setattr(holds.repairs, "listed", lambda *_, **__: ([one], None))
+    monkeypatch.setattr(repairs, "listed", lambda *_, **__: ([one], None))
     holds.list_()
     return [one["subject"], one["at"], "legal department", "a case before"]
 

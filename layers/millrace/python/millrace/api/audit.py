@@ -37,9 +37,10 @@ class AuditApi:
                 HTTPStatus.BAD_REQUEST, "action is none of the audit's: its documentation lists them"
             )
         after = call.after(is_position)
+        subject = given.get("subject")
+        number = None if subject is None else self._user_ids.stored(call.org, subject)
         wanted = Wanted(
-            *(given.get(name) for name in ("from", "to", "action", "principal")),
-            None if given.get("subject") is None else self._user_ids.stored(call.org, given["subject"]),
+            given.get("from"), given.get("to"), given.get("action"), given.get("principal"), number
         )
         if after is None:
             self._tell(call, wanted)

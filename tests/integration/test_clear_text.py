@@ -20,7 +20,7 @@ from millrace.eventstore.codec import Codec
 from millrace.eventstore.row import from_item
 from millrace.eventstore.tables import TABLES
 from millrace.privacy import identities, places
-from tests.support.clear_text import Hunt, hunted, marked, user
+from tests.support.clear_text import Hunt, hunted, marked, refused, user
 from tests.support.doors import basic, knock, write_key
 from tests.support.erasing import Requests
 from tests.support.platform import ACME, GLOBEX, Platform, platform
@@ -44,7 +44,7 @@ def test_no_value_is_in_clear_anywhere(
         turns = max(1, EVENTS // len(contracts) // 2)
         for org in (ACME, GLOBEX):
             for contract in contracts:
-                _send(running, org, _sent(contract, turns, org, now))
+                _send(running, org, contract, _sent(contract, turns, org, now))
         knock(
             running,
             "POST /v1/collect",
@@ -63,6 +63,7 @@ def test_no_value_is_in_clear_anywhere(
         gone = [one for one, is_mention in named if not is_mention]
         assert len(gone) > len(named) / 2
         _erase(running, gone)
+        _refuse_again(running, contracts, now)
         _search(running, hunt)
         codec = Codec(registry.dictionary)
         stored = [from_item(row, codec) for row in running.rows("Events")]
@@ -104,13 +105,14 @@ def _erase(running: Platform, events: list[dict[str, Any]]) -> None:
         answer = running.post(events[start : start + 100])["body"]
         assert {one["status"] for one in answer["results"]} == {"rejected"}
     running.settle()
-    shown = running.get("/v1/events", query={"userId": number})["body"]["items"]
-    assert shown
+    shown = running.get("/v1/events", query={"eventType": events[0]["eventType"], "limit": "100"})["body"]["items"]
+    assert number in [one.get("userId") for one in shown]
+    shown = [one for one in shown if one.get("userId") == number]
     assert b"zqx7mark" not in orjson.dumps(shown)
     assert running.get("/v1/events", query={"userId": ERASED})["body"]["items"] == []
 
 
-def _send(running: Platform, org: str, some: list[dict[str, Any]]) -> None:
+def _send(running: Platform, org: str, contract: Contract, some: list[dict[str, Any]]) -> None:
     """Accepted once; then duplicates, conflicts, and what is refused for each kind of reason."""
     for start in range(0, len(some), 100):
         part = some[start : start + 100]
@@ -122,9 +124,34 @@ def _send(running: Platform, org: str, some: list[dict[str, Any]]) -> None:
     broken = copy.deepcopy(first)
     broken["data"]["payload"] = {"zqx7mark": "zqx7mark"}
     torn = orjson.dumps(first)[:-20]
+    for number in (1, 2):
+        kept = _refused(running, org, refused(contract, number, org, datetime.now(UTC)))
+        assert all("quarantineId" in one for one in kept)
     for body in ([first, conflict], [unknown, broken], torn):
         said = orjson.dumps(running.post(body, org=org)["body"])
         assert b"zqx7mark " not in said, "an answer says no value"
+
+
+def _refused(running: Platform, org: str, bodies: list[bytes]) -> list[dict[str, Any]]:
+    """The results of bodies that are refused, whose errors say no value."""
+    results = []
+    for body in bodies:
+        answered = running.post(body, org=org)["body"]["results"]
+        assert {one["status"] for one in answered} == {"rejected"}, body
+        results += answered
+    for one in results:
+        assert b"zqx7mark" not in orjson.dumps(one["errors"]).lower(), one
+    return results
+
+
+def _refuse_again(running: Platform, contracts: list[Contract], now: datetime) -> None:
+    """What is refused of who was erased is kept nowhere; of others it is, and of both nothing is in clear."""
+    assert user(1) == ERASED
+    for contract in contracts:
+        gone = _refused(running, ACME, refused(contract, 1, ACME, now))
+        assert not any("quarantineId" in one for one in gone)
+        assert all("quarantineId" in one for one in _refused(running, ACME, refused(contract, 2, ACME, now)))
+    running.settle()
 
 
 def _read(running: Platform) -> None:
@@ -132,7 +159,10 @@ def _read(running: Platform) -> None:
     for row in running.rows("Events")[:20]:
         org, _, event_id = row["eventId"]["S"].partition("#")
         running.get("/v1/events/{eventId}", eventId=event_id, org=org)
-    for item in running.get("/v1/quarantine", query={"limit": "20"})["body"]["items"]:
+    listed = running.get("/v1/quarantine", query={"limit": "500"})["body"]["items"]
+    for item in listed:
+        assert b"zqx7mark" not in orjson.dumps(item).lower(), item
+    for item in listed[:20]:
         running.get("/v1/quarantine/{id}", id=item["quarantineId"])
 
 

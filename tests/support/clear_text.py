@@ -68,6 +68,30 @@ def user(number: int) -> str:
     return f"zqx7mark_user_{number % 5}"
 
 
+def refused(contract: Contract, number: int, org: str, now: datetime) -> list[bytes]:
+    """Bodies that are refused, in all of which a user's marked id stands: for each kind of reason, and in each place of an event."""
+    who = user(number)
+    sound = {**marked(contract, number, org, now), "userId": who}
+    payload, named = sound["data"]["payload"], {**sound, "timestamp": "yesterday"}
+    wrong = [
+        {**sound, "timestamp": "zqx7mark"},
+        {**sound, "sessionId": [who], "correlationId": {"a": who}},
+        {**sound, "version": "9.zqx7mark"},
+        {**sound, "userId": {"id": who}},
+        {**named, "eventId": who},
+        {**named, "eventType": f"no.{who}"},
+        {**sound, "eventType": "track:No Such", "data": {"payload": {"user_id": who}}},
+        {**sound, who: who},
+        {**sound, "data": orjson.dumps({"payload": payload, "user_id": who}).decode()},
+        # Some contracts take any text, so something else is wrong as well.
+        {**named, "data": {"payload": dict.fromkeys(payload, who)}},
+        {**named, "data": {"payload": {name: [who] for name in payload}}},
+        {"event_type": contract.event_type, "user_id": who},
+        [{"userId": who}],
+    ]
+    return [*map(orjson.dumps, wrong), orjson.dumps({"userId": who, **sound})[:-20]]
+
+
 def _put(event: Any, parts: list[str], value: str) -> None:
     *above, last = parts
     for part in above:

@@ -1,5 +1,6 @@
 """One event of a request on its way through intake, and its result."""
 
+import re
 from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,8 @@ from millrace.intake.parse import Candidate
 from millrace.quarantine.entry import QuarantineEntry, quarantine_id
 from millrace.quarantine.mentions import Mentioned
 
+# What may be meant as a version; another text in its place may be anything.
+_VERSION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,3}")
 REFUSED = frozenset({AppendResult.REJECTED, AppendResult.CONFLICT})
 Judged = tuple[Contract, Envelope, content.Content]
 """Of a valid event: its contract, its envelope, and the content that its client sent."""
@@ -98,7 +101,7 @@ def entry_of(case: Case, origin: Origin, named: Mentioned, types: Container[str]
         text = _text(event.get(name))
         return text if text is not None and discretion.is_open(text, named.users) else None
 
-    event_type = _text(event.get("eventType"))
+    event_type, version = _text(event.get("eventType")), _text(event.get("version"))
     return QuarantineEntry(
         quarantine_id=quarantine_id(origin.request_id, case.candidate.index, origin.received_at),
         index=case.candidate.index,
@@ -106,7 +109,7 @@ def entry_of(case: Case, origin: Origin, named: Mentioned, types: Container[str]
         errors=tuple(e.to_json() for e in case.result.errors),
         event_id=told("eventId"),
         event_type=event_type if event_type in types else told("eventType"),
-        version=told("version"),
+        version=version if version is not None and _VERSION.fullmatch(version) else None,
         contract=case.contract.ref if case.contract is not None else None,
         principal=origin.principal,
         form=case.candidate.form,

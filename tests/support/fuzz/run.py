@@ -31,7 +31,15 @@ ENVIRON = {
     "KEY_EVENTS_PER_SECOND": "1000000",
     "LOG_LEVEL": "ERROR",
 }
-OPERATIONS = ("put_item", "get_item", "generate_data_key", "put_object", "batch_write_item", "put_records")
+OPERATIONS = (
+    "put_item",
+    "get_item",
+    "batch_get_item",
+    "generate_data_key",
+    "put_object",
+    "batch_write_item",
+    "put_records",
+)
 _DOWN = st.sampled_from((frozenset[str](),) * 12 + tuple(frozenset({name}) for name in OPERATIONS))
 
 

@@ -22,7 +22,7 @@ SPARE_SECONDS = 10.0
 def handler(settings: Settings, log: Logger) -> Handler:
     """Answers a call of the API; an invocation without a route is an operator's."""
     queries = assemble.queries(settings)
-    api = QueryApi(queries)
+    api = QueryApi(queries, assemble.numbers(settings))
     anonymised = AnonymisedApi(releases(settings))
     answers = {
         "POST /v1/query": api.ask,

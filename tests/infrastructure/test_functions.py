@@ -127,6 +127,7 @@ RIGHTS = {
     "decide_grants": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
     "query_lake": RUN_DOCUMENTS
     | READS_TABLES
+    | PEOPLE
     | {
         "dynamodb:DeleteItem",
         "dynamodb:GetItem",

@@ -61,6 +61,7 @@ DAILY = "daily models read what hourly ones made, and these runs are hourly"
 FAILING = "only a check that fails is an event, and here none does"
 LEFT_OUT = "only a day that the run could not commit is kept with its errors, and here all land"
 LINK = "whoever follows a link to a result reads by the right of who signed it"
+CREATORS = "for callers who read rows of their own alone; here an operator asks"
 THIRD = "only the third seal of a day deletes the blocks of the first"
 UNUSED: dict[str, dict[Call, str]] = {
     "plan_run": {
@@ -92,6 +93,9 @@ UNUSED: dict[str, dict[Call, str]] = {
             "dynamodb:Query",
             "table/SubjectKeys/index/listed-index",
         ): "for callers of the API; here an operator asks, who sees all rows",
+        ("dynamodb:BatchGetItem", "table/SubjectKeys"): CREATORS,
+        ("kms:Decrypt", "tenant-key"): CREATORS,
+        ("kms:GenerateDataKey", "tenant-key"): CREATORS,
         (
             "s3:PutObject",
             "lake/curated/anonymised/*",

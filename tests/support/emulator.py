@@ -61,6 +61,7 @@ class Lake:
             "LAKE_BUCKET": self.bucket,
             "METADATA_TABLE": "Metadata",
             "SUBJECT_KEYS_TABLE": "SubjectKeys",
+            "TENANT_KEY_ID": "alias/tenants",
             "EVENTS_TABLE": "Events",
             "EVENT_STREAM_ARN": LOG,
             "FEATURE_STORE_TABLE": "FeatureStore",

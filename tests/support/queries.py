@@ -128,7 +128,7 @@ def ask(asked: Queries, who: Reader, sql: str, seconds: float = 20, **how: Any) 
 
 def reader(org: str = "org_a", *datasets: str) -> Reader:
     """A caller who may read these datasets, or all."""
-    return Reader(org, "tester", frozenset({"query:run", *(datasets or (ALL_DATASETS,))}), id="u1")
+    return Reader(org, "tester", frozenset({"query:run", *(datasets or (ALL_DATASETS,))}))
 
 
 def _raw(folder: Path, org: str, day: str) -> Path:

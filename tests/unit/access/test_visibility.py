@@ -4,13 +4,13 @@ import pytest
 
 from millrace.access import actions
 from millrace.access.visibility import EVENTS, RowFilter, column, row_filter, table_access
-from millrace.core.http import Caller
+from millrace.queries.reader import Reader
 
 MART, MART_OF_OTHERS = "marts.fct_transactions", "marts.fct_orders"
 
 
-def caller(*scopes: str, org: str = "org_acme", who: str = "u_1") -> Caller:
-    return Caller(org, "somebody", frozenset(scopes), "user", who)
+def caller(*scopes: str, org: str = "org_acme", who: str = "4503599627370497") -> Reader:
+    return Reader(org, "somebody", frozenset(scopes), who)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_rows_are_those_of_the_tenant() -> None:
     assert row_filter(caller("query:run"), MART, columns) is None
 
 
-def test_own_rows_have_the_callers_id_in_the_column_of_the_owner() -> None:
+def test_own_rows_have_the_callers_number_in_the_column_of_the_owner() -> None:
     reader, table = caller("own:silver.*"), "silver.asset_created_v1"
-    both = RowFilter((("org_id", "org_acme"), ("creator_id", "u_1")))
+    both = RowFilter((("org_id", "org_acme"), ("creator_id", "4503599627370497")))
     assert row_filter(reader, table, ("org_id", "creator_id", "owner")) == both
     assert row_filter(reader, table, ("org_id", "amount")) is None, (
         "a table without an owner has none of theirs"

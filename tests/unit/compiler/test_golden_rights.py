@@ -40,7 +40,7 @@ def golden(name: str) -> list[dict[str, str]]:
 @cache
 def reader(role: str, org: str = "org_acme") -> Reader:
     one = golden_rights.person(role)
-    return Reader(org, role, rights(one, policies=in_force()), id=one.id)
+    return Reader(org, role, rights(one, policies=in_force()), owner=one.id)
 
 
 def lines() -> Iterator[tuple[str, str, Mapping[str, str]]]:

@@ -14,6 +14,7 @@ from millrace.api.route import load_operations
 from millrace.api.router import Router
 from millrace.core import audit
 from millrace.core.table import Table
+from millrace.privacy.identities import LEAST
 from millrace.queries.errors import (
     BusyQueryError,
     CancelledQueryError,
@@ -26,6 +27,7 @@ from millrace.rates.rates import Rates
 from millrace.rates.tenant_limits import Limits
 from tests.support.queries import queries
 from tests.support.stores import MemoryDynamoDB
+from tests.support.user_ids import KnownUsers
 
 ENDLESS = "select sum(a.range * b.range) from range(100000000) a, range(100000000) b"
 
@@ -76,7 +78,7 @@ def test_it_ends_when_it_is_cancelled_or_its_time_is_over() -> None:
 def served(bundle: Path, tmp_path: Path) -> tuple[Router, Table]:
     assert bundle.is_dir()
     asked, metadata = queries(tmp_path)
-    api = QueryApi(asked)
+    api = QueryApi(asked, KnownUsers({"k": LEAST + 7}).numbers)
     functions = {"POST /v1/query": api.ask, "DELETE /v1/query/{id}": api.cancel}
     rates = Rates(LocalBuckets(), lambda _: Limits(1e6, 1e6, 1e6, 1e6))
     guard = Guard(rates, Denials(metadata))

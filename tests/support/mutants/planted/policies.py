@@ -52,7 +52,7 @@ MUTANTS = (
         "a creator reads rows of others",
         "right",
         f"{LAYER}/access/visibility.py",
-        "RowFilter((tenant, (owner, caller.id)))",
+        "RowFilter((tenant, (owner, caller.owner)))",
         "RowFilter((tenant,))",
         (_VISIBILITY, _GOLDEN),
     ),

@@ -14,8 +14,17 @@ FEATURES = (
 ERASED = (
     "tests/integration/test_subject_erasure.py::test_an_event_from_the_future_that_was_stored_before_brings_nobody_back",
 )
+OWN = ("tests/unit/queries/test_own_rows.py",)
 
 MUTANTS = (
+    Mutant(
+        "whom no event has named reads rows that have the id",
+        "user ids",
+        f"{LAYER}/api/query.py",
+        '.get(caller.id, "")',
+        ".get(caller.id, caller.id)",
+        OWN,
+    ),
     Mutant(
         "features of a restricted person are told",
         "user ids",

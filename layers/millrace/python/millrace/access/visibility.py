@@ -13,7 +13,8 @@ Visibility = Literal["clear", "masked", "token", "absent"]
 # The event store, as the API reads it: the one place that may show a protected value.
 EVENTS = "events"
 PERSONAL = "personal:read"
-# Whose a row is, by the name of its column; the first one that a table has counts. The `owner` of an alert is a team.
+# Whose a row is, by the name of its column, which holds numbers of people; the first one that a table has counts. The `owner` of
+# an alert is a team.
 OWNER_COLUMNS = ("creator_id", "owner_id")
 TENANT_COLUMN = "org_id"
 _OPEN = frozenset({"public", "internal"})
@@ -30,9 +31,13 @@ class Caller(Protocol):
     def scopes(self) -> Collection[str]:
         """Rights and datasets, as the authorizer hands them over."""
 
+
+class Owner(Caller, Protocol):
+    """Who reads rows: `queries.reader.Reader` is of this form."""
+
     @property
-    def id(self) -> str:
-        """Which user or key it is."""
+    def owner(self) -> str:
+        """What stands for the caller in columns of owners: the person's number, as text; empty where nobody is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ def column(caller: Caller, dataset: str, classification: str) -> Visibility:
     return "token" if classification == "confidential" else "absent"
 
 
-def row_filter(caller: Caller, dataset: str, columns: Collection[str]) -> RowFilter | None:
+def row_filter(caller: Owner, dataset: str, columns: Collection[str]) -> RowFilter | None:
     """Which rows of a dataset are read; None: no row.
 
     Args:
@@ -90,10 +95,10 @@ def row_filter(caller: Caller, dataset: str, columns: Collection[str]) -> RowFil
     tenant = (TENANT_COLUMN, caller.org)
     if _is_named(DATASET, caller.scopes, dataset):
         return RowFilter((tenant,))
-    if not _is_named(OWN, caller.scopes, dataset) or not caller.id:
+    if not _is_named(OWN, caller.scopes, dataset) or not caller.owner:
         return None
     owner = next((name for name in OWNER_COLUMNS if name in columns), None)
-    return None if owner is None else RowFilter((tenant, (owner, caller.id)))
+    return None if owner is None else RowFilter((tenant, (owner, caller.owner)))
 
 
 def _is_named(kind: str, scopes: Collection[str], dataset: str) -> bool:

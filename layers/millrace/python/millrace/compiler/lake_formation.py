@@ -45,7 +45,7 @@ def grants(
         org: the tenant whose rows are read.
         found: the datasets there are.
         in_force: the policies.
-        owner: id of the person, for roles that read their own rows only; without one they read none.
+        owner: number of the person, for roles that read their own rows only; without one they read none.
     """
     one = person(role)
     caller = visibility_caller(org, owner, rights(one, policies=in_force))
@@ -69,10 +69,10 @@ def grants(
 @dataclass(frozen=True, slots=True)
 class _Caller:
     org: str
-    id: str
+    owner: str
     scopes: frozenset[str]
 
 
-def visibility_caller(org: str, who: str, scopes: frozenset[str]) -> visibility.Caller:
+def visibility_caller(org: str, who: str, scopes: frozenset[str]) -> visibility.Owner:
     """Somebody who reads with an engine of AWS."""
     return _Caller(org, who, scopes)

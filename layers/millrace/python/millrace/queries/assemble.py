@@ -1,6 +1,7 @@
 """Puts the queries together from a function's settings."""
 
 import os
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from millrace.contracts import registry
@@ -9,6 +10,7 @@ from millrace.core.objects import Objects
 from millrace.core.settings import Environment
 from millrace.core.table import Table
 from millrace.lake import duck
+from millrace.privacy.assemble import subjects
 from millrace.privacy.suppressed import Suppressed
 from millrace.queries.results import Results
 from millrace.queries.service import LeftOut, Limits, Queries
@@ -22,6 +24,7 @@ class QuerySettings(Protocol):
     environment: Environment
     metadata_table: str
     subject_keys_table: str
+    tenant_key_id: str
     lake_bucket: str
     memory_mb: int
     temp_mb: int
@@ -39,6 +42,13 @@ def queries(settings: QuerySettings) -> Queries:
 def left_out(settings: QuerySettings) -> LeftOut:
     """The people whose rows are left out, of a tenant and a purpose."""
     return Suppressed(Table(client("dynamodb"), settings.subject_keys_table)).people
+
+
+def numbers(settings: QuerySettings) -> Callable[[str, Iterable[str]], dict[str, str]]:
+    """The numbers of people by their ids, of a tenant, without those who are not known."""
+    dynamodb = client("dynamodb")
+    metadata = Table(dynamodb, settings.metadata_table)
+    return subjects(Table(dynamodb, settings.subject_keys_table), metadata, settings.tenant_key_id).numbers
 
 
 def tables(settings: QuerySettings) -> Tables:

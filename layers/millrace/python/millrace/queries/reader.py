@@ -19,7 +19,7 @@ class Reader:
         org: the tenant; empty for an operator who reads the rows of all.
         principal: the name of the credential.
         scopes: rights and datasets.
-        id: of the user or key.
+        owner: what stands for the caller in columns of owners, a number; empty for who reads no rows as their own.
         purpose: what the rows are read for: those of people who have withdrawn it, or are restricted, are left out. Empty for an
             operator, who reads to run the platform.
     """
@@ -27,7 +27,7 @@ class Reader:
     org: str
     principal: str
     scopes: frozenset[str]
-    id: str = ""
+    owner: str = ""
     purpose: str = ""
 
     @property
@@ -47,4 +47,4 @@ class Reader:
 
 def operator(org: str, principal: str = OPERATOR) -> Reader:
     """Who may invoke the function itself: all datasets, of one tenant or of all."""
-    return Reader(org, principal, frozenset({ALL_DATASETS}), id=principal)
+    return Reader(org, principal, frozenset({ALL_DATASETS}))

@@ -36,10 +36,11 @@ class Queries:
 
 
 def asked_by(who: str, *scopes: str, numbers: Any = PEOPLE.numbers) -> Reader:
-    queries: Any = Queries()
+    queries = Queries()
+    asked: Any = queries
     caller = Caller("org_acme", "somebody", frozenset(scopes or ("query:run", "own:silver.*")), "user", who)
     request: Any = SimpleNamespace(authenticated=caller)
-    QueryApi(queries, numbers).ask(Call(request, {}, {"sql": "SELECT 1", "limit": 1, "format": "json"}))
+    QueryApi(asked, numbers).ask(Call(request, {}, {"sql": "SELECT 1", "limit": 1, "format": "json"}))
     (reader,) = queries.readers
     return reader
 

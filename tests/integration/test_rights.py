@@ -42,23 +42,29 @@ GIVEN_UP = "Lambda writes batches that are too old in the function's role, and a
 ONE_INTAKE = "whatever the way in, intake may meet a tenant, a type or a refusal for the first time"
 TWO_REPLAYS = "of two replays at once, which tests/integration/test_repairs.py has"
 NOBODY_YET = "of a tenant that asks before its first event has come"
+ERASED = "of an event of who was erased minutes before; tests/integration/test_subject_erasure.py has it"
+OF_BEFORE: dict[Call, str] = {("dynamodb:GetItem", "table/Events"): ERASED}
 NEW_PERSON: dict[Call, str] = {("dynamodb:PutItem", "table/SubjectKeys"): ONE_INTAKE}
 # Allowed and not used: function → action and resource → why it stays.
 UNUSED: dict[str, dict[Call, str]] = {
+    "post_events": OF_BEFORE,
     "collect": {
         **NEW_PERSON,
+        **OF_BEFORE,
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
     },
     "receive_bus_events": {
         **NEW_PERSON,
+        **OF_BEFORE,
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
     },
     "replay_quarantine": {
         **NEW_PERSON,
+        **OF_BEFORE,
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("dynamodb:BatchWriteItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,

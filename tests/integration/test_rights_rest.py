@@ -45,6 +45,7 @@ MADE_BEFORE = "whoever meets a tenant first makes its key"
 IN_SILVER = "of events that a run has taken into silver, of which there are none here"
 UNUSED: dict[str, dict[Call, str]] = {
     "replay_waiting": {
+        ("dynamodb:GetItem", "table/Events"): ONE_INTAKE,
         ("dynamodb:BatchGetItem", "table/SubjectKeys"): ONE_INTAKE,
         ("dynamodb:PutItem", "table/SubjectKeys"): ONE_INTAKE,
         ("dynamodb:BatchWriteItem", "table/Metadata"): ONE_INTAKE,

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 
+from millrace.anonymised import definition, described
+from millrace.catalog.store import CatalogStore
 from millrace.core import clock
 from millrace.core.table import Table
 from millrace.eventstore import receipts
@@ -26,6 +28,8 @@ from tests.support.publishing import (
     waiting,
 )
 from tests.support.runs import COMMITTED_AT, Run, part, yesterday
+
+NOBODY = "anonymised.orders_by_month"
 
 
 def test_a_table_without_lineage_fails_the_run(
@@ -142,9 +146,39 @@ def test_a_dataset_says_what_it_lacks(running: Platform, runs: RunStore, publish
     listed = running.get("/v1/datasets", query={"limit": "500"})["body"]["items"]
     assert {one["name"]: one["lag"] and one["lag"]["inputs"] for one in listed}[FACTS] == [TRANSACTIONS]
     assert [one["name"] for one in listed if one["lag"] is None] == [
+        NOBODY,
         "exposure.revenue_overview",
         "raw.events",
     ]
+
+
+def test_a_table_about_nobody_is_a_dataset(running: Platform) -> None:
+    of_tables = dataset(running, NOBODY)
+    declared = definition.load()["orders_by_month"]
+    assert (of_tables["layer"], of_tables["owner"], of_tables["k"]) == (
+        "anonymised",
+        declared.owner,
+        declared.k,
+    )
+    assert (of_tables["rows"], of_tables["updatedAt"]) == (None, None), "nothing is released"
+    columns = {one["name"]: one for one in of_tables["columns"]}
+    wanted = [one.name for one in declared.dimensions] + ["people"] + [one.name for one in declared.measures]
+    assert list(columns) == wanted
+    assert {one["visibility"] for one in columns.values()} == {"absent"}, "SQL does not read it"
+    assert declared.source in str(lineage(running, NOBODY)["upstream"])
+    assert NOBODY in str(lineage(running, declared.source)["downstream"])
+    release = {"name": declared.name, "rows": [{}] * 3, "releasedAt": clock.utc_text(clock.now())}
+    store = CatalogStore(Table(running.dynamodb, "Metadata"))
+    store.put_entries([described.entry(ACME, release)])
+    now = dataset(running, NOBODY)
+    assert (now["rows"], now["updatedAt"], now["runId"]) == (3, release["releasedAt"], None)
+    assert dataset(running, NOBODY, org=GLOBEX)["rows"] is None
+    only = running.get("/v1/datasets", query={"layer": "anonymised"})["body"]["items"]
+    assert [one["name"] for one in only] == [NOBODY]
+    assert {one["k"] for one in running.get("/v1/datasets", query={"layer": "marts"})["body"]["items"]} == {
+        None
+    }
+    assert running.get("/v1/datasets/{name}", name=NOBODY, scopes="events:read")["status"] == 403
 
 
 def test_pages_of_datasets_hold_each_once(running: Platform, warehouse: object) -> None:

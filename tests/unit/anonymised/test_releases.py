@@ -13,6 +13,7 @@ from millrace.anonymised.definition import Anonymised, load
 from millrace.anonymised.grouping import Group, TooFewPeopleError
 from millrace.anonymised.releases import NotSettledError, Releases, UnknownReleaseError
 from millrace.anonymised.risk import ReidentificationError
+from millrace.catalog.store import CatalogStore
 from millrace.contracts.columns import duckdb_type
 from millrace.core.objects import Objects
 from millrace.core.table import Table
@@ -120,6 +121,23 @@ def test_a_release_is_of_its_tenants_rows(world: World, shipped: Anonymised) -> 
     assert [one["periods"] for one in world.releases.listed("org_c")] == [[]]
 
 
+def test_the_catalog_says_when_the_newest_release_was_made(world: World) -> None:
+    def entries(org: str) -> list[tuple[str, int, str]]:
+        store = CatalogStore(world.metadata)
+        return [(one.dataset, one.rows, one.at) for one in store.entries(org).values()]
+
+    released = world.release("org_a")
+    wanted = [(f"anonymised.{NAME}", len(released["rows"]), released["releasedAt"])]
+    assert entries("org_a") == wanted
+    assert entries("org_b") == []
+    # Whoever was killed before it is asked again.
+    world.metadata.delete(
+        {"entityTypeKey": {"S": "org_a#catalog#0"}, "entityId": {"S": f"anonymised.{NAME}"}}
+    )
+    assert world.release("org_a") == released
+    assert entries("org_a") == wanted
+
+
 def test_a_period_is_released_once(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = world.release()
     # One person's orders less: whoever had both releases would know them.
@@ -139,7 +157,7 @@ def test_who_has_withdrawn_is_in_no_group(world: World) -> None:
 
 
 def test_of_two_at_once_the_first_stands(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = {"name": NAME, "rows": [], "by": "the other"}
+    kept = {"name": NAME, "rows": [], "by": "the other", "releasedAt": "2026-11-20T00:00:00.000Z"}
     put_new = Objects.put_new
 
     def overtaken(self: Objects, key: str, body: bytes, **how: Any) -> bool:

@@ -116,7 +116,7 @@ MUTANTS = (
         "a release is replaced by a later one",
         "H4",
         f"{LAYER}/anonymised/releases.py",
-        "        if found is not None:\n            return found\n        definition, now",
+        "        if found is not None:\n            self._describe(org, found)\n            return found\n        definition, now",
         "        definition, now",
         ("tests/unit/anonymised/test_releases.py",),
     ),

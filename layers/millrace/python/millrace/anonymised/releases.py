@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from millrace.anonymised import cells, risk
+from millrace.anonymised import cells, described, risk
 from millrace.anonymised.definition import Anonymised
 from millrace.anonymised.grouping import Group, TooManyGroupsError, published
 from millrace.anonymised.period import Period, parse
+from millrace.catalog.store import CatalogStore
 from millrace.core import audit, clock, exact_json
 from millrace.core.errors import PermanentError, RetryableError
 from millrace.core.objects import Objects
@@ -118,6 +119,7 @@ class Releases:
         of = self._period(name, period)
         found = self._read(org, name, of)
         if found is not None:
+            self._describe(org, found)
             return found
         definition, now = self.definitions[name], self.now()
         settled = of.ends + timedelta(days=definition.settled_days)
@@ -146,7 +148,12 @@ class Releases:
         released = self._read(org, name, of)
         if released is None:
             raise RetryableError("the release was not kept")
+        self._describe(org, released)
         return released
+
+    def _describe(self, org: str, release: Mapping[str, Any]) -> None:
+        """Has the catalog say when the newest release was made; whoever was killed before it is asked again. An older one changes nothing."""
+        CatalogStore(self.metadata).put_entries([described.entry(org, release)])
 
     def _period(self, name: str, period: str) -> Period:
         definition = self.definitions.get(name)

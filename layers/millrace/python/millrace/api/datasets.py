@@ -25,8 +25,15 @@ class DatasetsApi:
         """A dataset with its columns, how queries of the caller show each, and the results of its checks."""
         name, caller = call.values["name"], call.request.authenticated
         dataset = _known(self._catalog.get(call.org, name))
+        # No query reads a table about nobody.
+        is_read = dataset["k"] is None
         columns = [
-            {**column, "visibility": masks.shown(caller, name, column["name"], column["classification"])}
+            {
+                **column,
+                "visibility": masks.shown(caller, name, column["name"], column["classification"])
+                if is_read
+                else "absent",
+            }
             for column in dataset["columns"]
         ]
         return {**dataset, "columns": columns}

@@ -8,6 +8,8 @@ from millrace import __version__
 from millrace.aggregates.receipts import counted
 from millrace.alerts.mutes import Mutes
 from millrace.alerts.rows import AlertRows
+from millrace.anonymised import definition as anonymised
+from millrace.anonymised import described
 from millrace.api.alerts import AlertsApi
 from millrace.api.apicurio import ApicurioApi
 from millrace.api.audit import AuditApi
@@ -85,7 +87,13 @@ def reads(settings: ReadSettings, log: Callable[[str], None], guard: Guard) -> R
     refused = QuarantineStore(metadata, lake, TenantBox(tenant_keys))
     quarantine = QuarantineApi(refused, registry, metadata, people)
     schemas, registered = SchemasApi(registry), Subjects(registry)
-    catalog = Catalog(CatalogStore(metadata), registry, project.load, partial(not_in_silver, metadata))
+    catalog = Catalog(
+        CatalogStore(metadata),
+        registry,
+        project.load,
+        partial(not_in_silver, metadata),
+        lambda: described.datasets(anonymised.load().values()),
+    )
     datasets = DatasetsApi(catalog)
     decisions = DecisionsApi(reader, Heads(stored))
     views = feature_views.load()

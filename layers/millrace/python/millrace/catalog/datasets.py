@@ -1,6 +1,6 @@
 """What a tenant reads of the catalog: every dataset as it is described, whether or not a run has filled it, and what is in it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -58,14 +58,15 @@ class Dataset:
 
     Attributes:
         name: such as `marts.fct_transactions` or `exposure.revenue_overview`.
-        layer: `raw`, `silver`, `gold`, `marts`, `ml_features` or `exposure`.
+        layer: `raw`, `silver`, `gold`, `marts`, `ml_features`, `anonymised` or `exposure`.
         description: what it is, for people.
         owner: who answers for it.
         contract: which promise it keeps; None where nobody wrote one.
         columns: name, type, description, class and whether it is required, in order.
         refresh: how often it is made anew; None where it has no rows of its own.
-        table: of the lake; None for raw and exposures.
-        upstream: what an exposure reads.
+        table: of the lake; None for raw, exposures and tables about nobody.
+        upstream: what an exposure reads, or a table about nobody is made of.
+        k: people that each row is about at least; None where rows may be about one.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Dataset:
     refresh: str | None
     table: LakeTable | None = None
     upstream: tuple[str, ...] = field(default=())
+    k: int | None = None
 
 
 class Catalog:
@@ -88,6 +90,7 @@ class Catalog:
         registry: Registry,
         load: Callable[[], Project],
         waiting: Callable[[str], Backlog],
+        others: Callable[[], Iterable[Dataset]] = tuple,
     ) -> None:
         """Makes a catalog.
 
@@ -96,12 +99,14 @@ class Catalog:
             registry: of contracts.
             load: reads the warehouse, when the first call of the catalog needs it.
             waiting: a tenant's events that are archived and in no silver table yet.
+            others: datasets that neither contracts nor the warehouse describe.
         """
+        self._others = others
         self._store, self._registry, self._load, self._waiting = store, registry, load, waiting
 
     @cached_property
     def _datasets(self) -> dict[str, Dataset]:
-        return datasets(self._registry, self._load())
+        return datasets(self._registry, self._load(), self._others())
 
     @cached_property
     def _inputs(self) -> dict[str, tuple[str, ...]]:
@@ -208,10 +213,12 @@ def _line(
         "owner": dataset.owner,
         "contract": dataset.contract,
         "refresh": dataset.refresh,
+        "k": dataset.k,
         "rows": entry.rows if entry is not None else None,
         # As text: 64 bits are more than a number holds in JavaScript.
         "snapshot": str(entry.snapshot) if entry is not None and entry.snapshot is not None else None,
-        "runId": entry.run if entry is not None else None,
+        # No run makes a release.
+        "runId": entry.run or None if entry is not None else None,
         "updatedAt": entry.at if entry is not None else None,
         "freshness": _freshness(dataset, entry),
         "lag": behind,
@@ -234,9 +241,9 @@ def _freshness(dataset: Dataset, entry: CatalogEntry | None) -> dict[str, Any] |
     }
 
 
-def datasets(registry: Registry, project: Project) -> dict[str, Dataset]:
-    """Every dataset by name, in order."""
-    described = [_raw(), *map(_of_table, registry.tables().values())]
+def datasets(registry: Registry, project: Project, others: Iterable[Dataset] = ()) -> dict[str, Dataset]:
+    """Every dataset by name, in order; with `others`, which neither contracts nor the warehouse describe."""
+    described = [_raw(), *map(_of_table, registry.tables().values()), *others]
     described += [
         Dataset(
             name=f"{EXPOSURE}.{exposure.name}",

@@ -152,18 +152,14 @@ def test_an_alert_that_ends_while_it_is_raised_is_told_where_there_is_room(
     original = raising.Alerts._admit
 
     def ended_first(alerts: raising.Alerts, opened: list[Any]) -> Any:
+        monkeypatch.setattr(raising.Alerts, "_admit", original)
         assert end(world, subject="order:new")
         # The last place is taken, and not by the other.
         world.made().raise_all([replace(ALERT, subject="order:other")])
         return original(alerts, opened)
 
-    def once(*given: Any) -> Any:
-        patch.undo()
-        return ended_first(*given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(raising.Alerts, "_admit", once)
-        world.alerts.raise_all([replace(ALERT, subject="order:new")])
+    monkeypatch.setattr(raising.Alerts, "_admit", ended_first)
+    world.alerts.raise_all([replace(ALERT, subject="order:new")])
     raised = [one for one in world.events(RAISED) if one["kind"] != STORM]
     assert len(raised) == raising.MOST_AN_HOUR
     (new,) = (one for one in raised if one["subject"] == "order:new")

@@ -256,9 +256,7 @@ def before(running: Platform, sent: list[dict[str, Any]], org: str = ACME) -> No
     """Accepted by the release before, which knew of no other users than those whom an event is about."""
 
     def of(contract: Any) -> Identities:
-        return Identities(
-            [("data", "payload", one.rpartition("/")[2]) for one in subject_pointers(contract)]
-        )
+        return Identities([("data", "payload", one.rpartition("/")[2]) for one in subject_pointers(contract)])
 
     running.restart_all()
     with patch.object(identities, "of", of):

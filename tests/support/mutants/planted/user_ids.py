@@ -5,6 +5,7 @@ from tests.support.mutants.mutant import LAYER, Mutant
 COUNTED = ("tests/unit/aggregates/test_counted_users.py",)
 PREDICT = ("tests/unit/fraud/test_predict.py",)
 NAMED = ("tests/unit/privacy/test_identities.py",)
+MENTIONED = "tests/integration/test_mentioned_users.py"
 PERSONS = ("tests/integration/test_persons.py",)
 PATHS = ("tests/unit/core/test_path_ids.py",)
 CHOSEN = ("tests/integration/test_chosen_numbers.py",)
@@ -144,5 +145,45 @@ MUTANTS = (
         "return self._user_ids.told(org, muted, whom, _TOLD)",
         "return muted",
         ("tests/integration/test_alerts.py::test_alerts_name_users_by_their_ids",),
+    ),
+    Mutant(
+        "who was erased comes back when somebody mentions the id",
+        "user ids",
+        f"{LAYER}/intake/accept.py",
+        "for envelope, _, owners in events\n            for name in owners",
+        "for envelope, owners, _ in events\n            for name in owners",
+        (f"{MENTIONED}::test_who_is_only_mentioned_is_nobody_after_an_erasure",),
+    ),
+    Mutant(
+        "an event is refused because it mentions somebody who was erased",
+        "user ids",
+        f"{LAYER}/intake/accept.py",
+        "for name in owners)",
+        "for name in names)",
+        (f"{MENTIONED}::test_who_is_only_mentioned_is_nobody_after_an_erasure",),
+    ),
+    Mutant(
+        "a visitor of another producer stays in clear",
+        "user ids",
+        f"{LAYER}/privacy/identities.py",
+        "return is_there",
+        "return False",
+        NAMED,
+    ),
+    Mutant(
+        "whoever is mentioned is mentioned whatever the condition says",
+        "user ids",
+        f"{LAYER}/privacy/identities.py",
+        "if holds is None or holds(envelope)",
+        "if True",
+        NAMED,
+    ),
+    Mutant(
+        "a rewritten row is found by the old entity",
+        "user ids",
+        "cli/protecting/table.py",
+        "contract = self.rewriter.contract_of(event)",
+        'contract = getattr(self.rewriter.clear(event), "contract", None)',
+        (f"{MENTIONED}::test_rows_of_yesterday_are_read_and_sent_again_and_rewritten",),
     ),
 )

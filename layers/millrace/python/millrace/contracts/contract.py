@@ -43,7 +43,7 @@ class Contract:
         indexes: access paths the type pays for, of `INDEXES`.
         entity: name of an entity → pointer of its id.
         route: whether events go to the bus.
-        subject: pointer of the person the event is about. No code reads it yet: the erasure of a person will.
+        subject: pointer of the person the event is about.
         user_id_pointer: where an absent envelope `userId` is filled from.
         users: further pointers of users' ids, besides `subject` and the user's: `{pointer, where}` each, where `where` is a list of
             conditions (`millrace.contracts.conditions`) under which a user's id stands there; an empty one is always met.

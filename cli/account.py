@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from stacks.environment import EnvironmentSettings
+from stacks.settings import EnvironmentSettings
 
 Status = Literal["ok", "fail", "skipped"]
 Finding = tuple[Status, str]

@@ -6,7 +6,7 @@ from constructs import Construct
 
 from stacks.constructs.grants import Deployed
 from stacks.constructs.waivers import waive
-from stacks.environment import EnvironmentSettings
+from stacks.settings import EnvironmentSettings
 
 ACCESS_TOKEN = Duration.minutes(15)
 REFRESH_TOKEN = Duration.hours(12)

@@ -9,13 +9,15 @@ from cdk_nag import AwsSolutionsChecks
 from layers import build
 from stacks.access import AccessStack
 from stacks.consumers import ConsumersStack
-from stacks.environment import EnvironmentSettings, Omission, to_deploy
+from stacks.environment import to_deploy
 from stacks.errors import SettingsError
 from stacks.ingestion import IngestionStack
 from stacks.lake_readers import lake_readers
 from stacks.lakehouse import LakehouseStack
 from stacks.network import NetworkStack
+from stacks.omissions import Omission
 from stacks.real_time import RealTimeStack
+from stacks.settings import EnvironmentSettings
 from stacks.storage import StorageStack
 
 DEFAULT_ENVIRONMENT = "dev"

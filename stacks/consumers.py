@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from millrace.eventstore.consumers import Source, filter_pattern, named
+from millrace.routing.route import SOURCE
 from stacks.constructs.alert_topics import AlertTopics
 from stacks.constructs.dashboards import DataPipeline
 from stacks.constructs.dead_letter_alarm import DeadLetterAlarm
@@ -17,7 +18,6 @@ from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PlatformFuncti
 from stacks.constructs.stream_mapping import BATCH_SIZE, StreamMapping
 from stacks.constructs.subscriber import SubscriberQueue
 from stacks.constructs.timer_sweep import TimerSweep
-from stacks.environment import ROUTED_SOURCE
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 from stacks.storage import StorageStack
@@ -74,11 +74,11 @@ class ConsumersStack(PlatformStack):
             self._read(function)
         self._watch(consumers)
         TimerSweep(self, "Timers", fleet=self.fleet)
-        subscriber = SubscriberQueue(self, "Subscriber", fleet=self.fleet, source=ROUTED_SOURCE)
+        subscriber = SubscriberQueue(self, "Subscriber", fleet=self.fleet, source=SOURCE)
         CfnOutput(self, "SubscriberQueue", value=subscriber.queue.queue_url)
-        alerts = FraudAlerts(self, "FraudAlerts", fleet=self.fleet, source=ROUTED_SOURCE)
+        alerts = FraudAlerts(self, "FraudAlerts", fleet=self.fleet, source=SOURCE)
         CfnOutput(self, "FraudAlertTopic", value=alerts.topic.topic_arn)
-        AlertTopics(self, "Alerts", fleet=self.fleet, source=ROUTED_SOURCE, routes=self.settings.alert_routes)
+        AlertTopics(self, "Alerts", fleet=self.fleet, source=SOURCE, routes=self.settings.alert_routes)
 
     def _watch(self, consumers: Sequence[PlatformFunction]) -> None:
         topic, environment = self.storage.alarms, self.settings.name

@@ -19,7 +19,7 @@ _MEANINGS = {
     "lineage_key": "it is empty, or the name of a parameter, such as /millrace/dev/lineage-key",
     "tracking_uri": "it is empty, an http or https address, or the ARN of an MLflow App",
     "instance_type": "an instance is such as ml.m5.xlarge",
-    "name": "a binding is called in letters, digits and -, such as Webhooks",
+    "name": "a reader is called in letters, digits and -, such as Analysts",
     "org": "a tenant is in small letters, such as org_acme",
 }
 

@@ -23,8 +23,8 @@ from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PROTECTING, Pl
 from stacks.constructs.state_machine import PlatformStateMachine
 from stacks.constructs.waiting_replay import WaitingReplay
 from stacks.constructs.way_in_alarms import WayInAlarms, event_types
-from stacks.environment import Omission
 from stacks.network import NetworkStack
+from stacks.omissions import Omission
 from stacks.platform_stack import PlatformStack
 from stacks.storage import StorageStack
 

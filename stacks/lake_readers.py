@@ -28,7 +28,7 @@ from millrace.contracts.tables import silver_table
 from millrace.core.prefixes import CURATED, PROCESSED
 from millrace.iceberg.layout import database
 from stacks.constructs.waivers import finding, imported, waive
-from stacks.environment import LakeReader
+from stacks.settings_parts import LakeReader
 from stacks.storage import StorageStack
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"

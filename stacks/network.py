@@ -12,7 +12,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.constructs.log_groups import log_group
-from stacks.environment import EnvironmentSettings, NetworkSettings
+from stacks.settings import EnvironmentSettings
+from stacks.settings_parts import NetworkSettings
 
 HTTPS = ec2.Port.tcp(443)
 # By the service that rights name → its endpoint. Lambda itself writes logs, reads streams and queues, and sends what failed.

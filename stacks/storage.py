@@ -22,7 +22,7 @@ from stacks.constructs.log_alarms import LogAlarms
 from stacks.constructs.platform_role import source
 from stacks.constructs.tables import ModelTable
 from stacks.constructs.waivers import waive
-from stacks.environment import EnvironmentSettings
+from stacks.settings import EnvironmentSettings
 
 # Why a table has no recovery to a point in time although its environment has.
 WITHOUT_BACKUP: Mapping[type[Model], str] = {

@@ -8,7 +8,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from cli.reference.markdown import code, page, table
-from stacks.environment import ENVIRONMENTS, OF_THIS_MACHINE, BusBinding, EnvironmentSettings
+from millrace.compiler.sources import SourceDefinition
+from stacks.environment import ENVIRONMENTS, OF_THIS_MACHINE
+from stacks.settings import EnvironmentSettings
 
 LOCAL = "local"
 HEAD = ("setting", "is", "default", "where it differs")
@@ -22,10 +24,19 @@ def settings() -> str:
         "All that differs between environments is in `stacks/environment.py`, in a function for each; a deploy applies it. A setting of a "
         "part is written `part.setting`. What `local` leaves out, and why: [local.md](../local.md).",
         *_sections(EnvironmentSettings, "", dict(ENVIRONMENTS)),
-        "## A binding of a bus",
-        _said(BusBinding),
-        table(HEAD[:3], (row[:3] for row in _rows(BusBinding, "", {}))),
+        "## A source",
+        "`schemas/sources/<name>.yaml`. " + _said(SourceDefinition),
+        *_source_tables(),
     )
+
+
+def _source_tables() -> Iterator[str]:
+    """What a file of `schemas/sources/` holds, by kind."""
+    rows = [*_rows(SourceDefinition, "", {})]
+    for name, field in SourceDefinition.model_fields.items():
+        if (part := _part(field)) is not None:
+            rows += [*_rows(part, f"{name}.", {})]
+    yield table(HEAD[:3], (row[:3] for row in rows))
 
 
 def _sections(model: type[BaseModel], prefix: str, held: Mapping[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from constructs import Construct
 
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
-from stacks.environment import Omission
+from stacks.omissions import Omission
 
 
 class AccessLogKeeping(Construct):

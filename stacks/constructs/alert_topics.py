@@ -11,7 +11,8 @@ from constructs import Construct
 from millrace.alerts.alert import ENDED, RAISED
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_role import PlatformRole
-from stacks.environment import AlertRoute, Omission
+from stacks.omissions import Omission
+from stacks.settings_parts import AlertRoute
 
 
 class AlertTopics(Construct):

@@ -1,13 +1,13 @@
-"""EventBridge as a way in: bindings of the environment, each with its tenant, into one queue before intake."""
+"""EventBridge as a way in: sources of the environment, each with its tenant, into one queue before intake."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from constructs import Construct, IDependable
 
+from millrace.feeders.binding import Binding, BusRule
 from stacks.constructs.dead_lettered_queue import DeadLetteredQueue
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
-from stacks.environment import BusBinding
 
 
 class BusFeeder(DeadLetteredQueue):
@@ -31,16 +31,17 @@ class BusFeeder(DeadLetteredQueue):
             visibility=Duration.seconds(180),
             alarm="An event from EventBridge could not be taken in; it is in the feeder's dead letters.",
         )
-        for binding in fleet.settings.bus_bindings:
-            self._bind(binding, fleet.storage.bus)
+        for binding in fleet.bindings:
+            if binding.bus is not None:
+                self._bind(binding, binding.bus, fleet.storage.bus)
         self.feed(function, batch_size=10, item_failures=True).node.add_dependency(after)
 
-    def _bind(self, binding: BusBinding, platform_bus: events.IEventBus) -> None:
+    def _bind(self, binding: Binding, rule: BusRule, platform_bus: events.IEventBus) -> None:
         field = events.EventField
         message = {
             "org": binding.org,
             "binding": binding.name,
-            "eventType": binding.event_type or "",
+            "eventType": rule.event_type or "",
             "id": field.event_id,
             "source": field.source,
             "time": field.time,
@@ -49,17 +50,17 @@ class BusFeeder(DeadLetteredQueue):
         events.Rule(
             self,
             binding.name,
-            event_bus=self._bus(binding, platform_bus),
-            description=f"{binding.source} for {binding.org}",
+            event_bus=self._bus(binding.name, rule, platform_bus),
+            description=f"{rule.source} for {binding.org}",
             event_pattern=events.EventPattern(
-                source=[binding.source], detail_type=list(binding.detail_types) or None
+                source=[rule.source], detail_type=list(rule.detail_types) or None
             ),
             targets=[self.target(events.RuleTargetInput.from_object(message))],
         )
 
-    def _bus(self, binding: BusBinding, platform_bus: events.IEventBus) -> events.IEventBus | None:
-        if binding.bus == "platform":
+    def _bus(self, name: str, rule: BusRule, platform_bus: events.IEventBus) -> events.IEventBus | None:
+        if rule.bus == "platform":
             return platform_bus
-        if binding.bus == "default":
+        if rule.bus == "default":
             return None
-        return events.EventBus.from_event_bus_name(self, f"{binding.name}Bus", binding.bus)
+        return events.EventBus.from_event_bus_name(self, f"{name}Bus", rule.bus)

@@ -10,7 +10,7 @@ from constructs import Construct
 from stacks.constructs.alarms import alarm_on
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
-from stacks.environment import Omission
+from stacks.omissions import Omission
 
 KEPT = Duration.days(14)
 

@@ -6,6 +6,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from millrace.feeders import binding
 from stacks.constructs.alarms import alarm_on
 from stacks.constructs.layers import FunctionLayers
 from stacks.constructs.waivers import waive
@@ -14,7 +15,7 @@ from stacks.storage import StorageStack
 
 
 class Fleet(Construct):
-    """The layers, the queue for failed asynchronous invocations, the state they work on, and where alarms go."""
+    """The layers, the queue for failed asynchronous invocations, the state they work on, what feeds it, and where alarms go."""
 
     def __init__(
         self,
@@ -42,6 +43,8 @@ class Fleet(Construct):
         self.layers = FunctionLayers(
             self, "Layers", settings=storage.settings, third_party=third_party, folder=layers
         )
+        # Compiled with the layer: what is wrong with a source ends the synth with its line.
+        self.bindings = binding.load(storage.settings.name, self.layers.bundle)
         self.failures = sqs.Queue(
             self,
             "FailedInvocations",

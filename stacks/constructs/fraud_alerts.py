@@ -8,7 +8,7 @@ from constructs import Construct
 
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_role import PlatformRole
-from stacks.environment import Omission
+from stacks.omissions import Omission
 
 DECISION = "fraud.decision.made"
 ALERTING = ("CRITICAL", "HIGH")

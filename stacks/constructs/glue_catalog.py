@@ -15,7 +15,7 @@ from millrace.contracts.contract import CATEGORIES
 from millrace.contracts.tables import LAYERS
 from millrace.core.prefixes import ATHENA_RESULTS, RAW_EVENTS
 from millrace.iceberg.layout import database
-from stacks.environment import EnvironmentSettings
+from stacks.settings import EnvironmentSettings
 
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 # Athena looks at each combination of values that a query leaves open, so the years have an end.

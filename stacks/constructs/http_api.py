@@ -16,7 +16,7 @@ from millrace.core.http import AWS
 from stacks.constructs.log_groups import log_group
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.waivers import waive
-from stacks.environment import EnvironmentSettings
+from stacks.settings import EnvironmentSettings
 
 OPENAPI = Path(__file__).resolve().parent.parent.parent / "schemas" / "openapi.yaml"
 # Why a route of a function has no authorizer.

@@ -23,7 +23,9 @@ from millrace.core.prefixes import (
 )
 from stacks.constructs.bucket_keys import refuse_kms, refuse_other_keys
 from stacks.constructs.waivers import waive
-from stacks.environment import OMISSION_REASONS, RAW_EXPIRY_DAYS, EnvironmentSettings, Omission
+from stacks.environment import RAW_EXPIRY_DAYS
+from stacks.omissions import OMISSION_REASONS, Omission
+from stacks.settings import EnvironmentSettings
 
 ACCESS_LOG_DAYS = 90
 OLD_VERSION_DAYS = 30

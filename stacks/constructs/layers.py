@@ -7,7 +7,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from layers import build
-from stacks.environment import EnvironmentSettings
+from stacks.settings import EnvironmentSettings
 
 UNBUILT_RULE = "ThirdPartyLayersAreBuilt"
 

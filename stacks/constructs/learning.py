@@ -12,7 +12,7 @@ from stacks.constructs.lake_functions import LONGEST, STEP, worker
 from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PlatformFunction
 from stacks.constructs.state_machine import PlatformStateMachine
 from stacks.constructs.training_job import TrainingJob
-from stacks.environment import Omission
+from stacks.omissions import Omission
 
 # The value of a part that an environment lacks: the machine never reaches the state that names it.
 NOT_HERE = "-"

@@ -4,7 +4,7 @@ from aws_cdk import Aws, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks.environment import EnvironmentSettings
+from stacks.settings import EnvironmentSettings
 
 _RETENTION = {
     7: logs.RetentionDays.ONE_WEEK,

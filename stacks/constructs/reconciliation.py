@@ -5,6 +5,7 @@ import json
 from aws_cdk import Duration
 from constructs import Construct
 
+from millrace.feeders.binding import orgs
 from millrace.reconcile.report import LEFT, OPEN, TILES_LOST
 from stacks.constructs.alarms import alarm_on, greatest
 from stacks.constructs.fleet import Fleet
@@ -31,7 +32,7 @@ class Reconciliation(Construct):
             storage_mb=4096,
             timeout=LONGEST,
             layers=ICEBERG,
-            variables={"bound_orgs": fleet.settings.bound_orgs},
+            variables={"bound_orgs": orgs(fleet.bindings)},
         )
         times = fleet.settings.lakehouse.reconcile
         if times is None:

@@ -6,7 +6,7 @@ from constructs import Construct
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
 from stacks.constructs.platform_role import PlatformRole
-from stacks.environment import Omission
+from stacks.omissions import Omission
 
 # A run that could not be started within the hour is the next one's.
 MAXIMUM_AGE_SECONDS = 3600

@@ -11,7 +11,7 @@ from millrace.core.prefixes import FAILED_BATCHES
 from stacks.constructs.alarms import alarm_on
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.platform_function import PlatformFunction
-from stacks.environment import Omission
+from stacks.omissions import Omission
 
 BATCH_SIZE = 500
 LAG_ALARM = Duration.minutes(15)

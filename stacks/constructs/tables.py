@@ -15,7 +15,7 @@ from pynamodb.models import Model
 
 from millrace.eventstore import tables
 from stacks.constructs.waivers import waive
-from stacks.environment import EnvironmentSettings
+from stacks.settings import EnvironmentSettings
 
 # pynamodb's names of attribute types are DynamoDB's own.
 _TYPES = {

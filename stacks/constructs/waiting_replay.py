@@ -4,6 +4,7 @@ from aws_cdk import CustomResource, Duration
 from constructs import Construct
 
 from millrace.core.uses import Resource
+from millrace.feeders.binding import orgs
 from stacks.constructs.dead_lettered_queue import DeadLetteredQueue
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.grants import Deployed
@@ -32,7 +33,7 @@ class WaitingReplay(DeadLetteredQueue):
             layers=PROTECTING,
             memory_mb=ONE_PROCESSOR_MB,
             timeout=TIMEOUT,
-            variables={"bound_orgs": fleet.settings.bound_orgs},
+            variables={"bound_orgs": orgs(fleet.bindings)},
             resources={Resource("queue", "waiting"): Deployed(self.queue.queue_url, self.queue.queue_arn)},
         )
         # A message is the task of one tenant: its failure delays no other's.

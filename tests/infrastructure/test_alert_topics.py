@@ -19,7 +19,8 @@ from millrace.core.table import Table
 from millrace.routing.route import SOURCE, BusPublisher
 from stacks.application import new_app
 from stacks.constructs.alert_topics import AlertTopics
-from stacks.environment import ENVIRONMENTS, AlertRoute
+from stacks.environment import ENVIRONMENTS
+from stacks.settings_parts import AlertRoute
 from tests.support.alerting import ALERT, Alerting
 from tests.support.mappings.patterns import FilterCriteria
 from tests.support.templates import Templates, as_list

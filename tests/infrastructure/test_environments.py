@@ -17,15 +17,10 @@ from millrace.compiler.warehouse.errors import WarehouseError
 from millrace.contracts.errors import ContractError, ContractProblem
 from stacks import application
 from stacks.constructs.layers import UNBUILT_RULE
-from stacks.environment import (
-    ENVIRONMENTS,
-    OMISSION_REASONS,
-    LakehouseSettings,
-    Omission,
-    environment_named,
-    to_deploy,
-)
+from stacks.environment import ENVIRONMENTS, environment_named, to_deploy
 from stacks.errors import SettingsError
+from stacks.omissions import OMISSION_REASONS, Omission
+from stacks.settings_parts import LakehouseSettings
 from tests.support import templates as support
 from tests.support.templates import Templates
 
@@ -120,15 +115,15 @@ WRONG = {
         "stream=StreamSettings(shards='two'",
         'stream.shards: it has to be a whole number, not "two"',
     ),
-    "two bindings of a name": (
-        'name="Webhooks"',
-        'name="PlatformBus"',
-        "bus_bindings: two bindings are called PlatformBus; each has a name of its own",
+    "two routes of a name": (
+        "fraud_fan_out=True",
+        "alert_routes=({'name': 'A', 'severities': ('info',)}, {'name': 'A', 'severities': ('info',)})",
+        "alert_routes: two routes are called A; each has a name of its own",
     ),
     "a tenant in capitals": (
-        'org="org_acme"',
-        'org="Acme"',
-        'bus_bindings.org: a tenant is in small letters, such as org_acme, not "Acme"',
+        "fraud_fan_out=True",
+        "lake_readers=({'name': 'Analysts', 'org': 'Acme', 'role': 'analyst'},)",
+        'lake_readers.0.org: a tenant is in small letters, such as org_acme, not "Acme"',
     ),
     "a budget of nothing": (
         "features_budget_ms=10_000",

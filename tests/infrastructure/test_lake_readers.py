@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from millrace.access import bi
 from millrace.compiler import golden_rights
 from millrace.compiler.golden_rights import COLUMNS, GOLDEN
-from stacks.environment import ENVIRONMENTS, LakeReader, Omission
+from stacks.environment import ENVIRONMENTS
+from stacks.omissions import Omission
+from stacks.settings_parts import LakeReader
 from tests.support.contracts import SCHEMAS
 from tests.support.templates import Templates, as_list
 

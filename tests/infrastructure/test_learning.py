@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from layers import source
 from stacks.constructs.training_job import IMAGES
-from stacks.environment import ENVIRONMENTS, LearningSettings
+from stacks.environment import ENVIRONMENTS
+from stacks.settings_parts import LearningSettings
 from tests.support.templates import Templates, as_list
 
 AWS = ("dev", "staging", "prod")

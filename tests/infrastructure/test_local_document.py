@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from cli.local import emulator
-from stacks.environment import ENVIRONMENTS, OMISSION_REASONS
+from stacks.environment import ENVIRONMENTS
+from stacks.omissions import OMISSION_REASONS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/local.md").read_text()

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from stacks import lint
 from stacks.application import new_app
-from stacks.environment import ENVIRONMENTS, EnvironmentSettings, NetworkSettings
+from stacks.environment import ENVIRONMENTS
 from stacks.network import GATEWAYS, INTERFACES, OUTSIDE, NetworkStack
+from stacks.settings import EnvironmentSettings
+from stacks.settings_parts import NetworkSettings
 from tests.support.templates import NETWORKED, Templates, as_list, templates
 
 # Lambda itself writes the logs of a function and makes its interfaces; to pass a role on is no call.

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stacks.environment import ENVIRONMENTS, EnvironmentSettings, NetworkSettings
+from stacks.environment import ENVIRONMENTS
+from stacks.settings import EnvironmentSettings
+from stacks.settings_parts import NetworkSettings
 from tests.support import own_layer, workers
 
 # The CDK library starts a Node when it is imported: only who synthesizes waits for that.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -12,6 +12,7 @@ from millrace.canary.events import ORG, CanaryEvents, canary_events
 from millrace.canary.journey import WINDOWS, Gzip, Journey, PathCheck, paths
 from millrace.contracts.registry import Registry
 from millrace.core.errors import RetryableError
+from millrace.core.settings import Environment
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ALL_STEPS = ("accepted", "projected", "archived", "counted", "routed", "scored")
@@ -157,8 +158,12 @@ def test_the_events_keep_their_contracts(bundle: Any, sent: CanaryEvents) -> Non
     assert registry.find(sent.canary["eventType"]).route
 
 
+@pytest.mark.usefixtures("bundle")
 def test_the_binding_names_the_canaries_tenant() -> None:
-    from stacks.environment import CANARY_BINDING, ENVIRONMENTS
+    from millrace.feeders import binding
 
-    assert CANARY_BINDING.org == ORG
-    assert all(CANARY_BINDING in settings.bus_bindings for settings in ENVIRONMENTS.values())
+    for environment in get_args(Environment):
+        (canary,) = [one for one in binding.load(environment) if one.name == "canary"]
+        assert canary.org == ORG
+        assert canary.bus is not None
+        assert (canary.bus.bus, canary.bus.source) == ("platform", "millrace.canary")

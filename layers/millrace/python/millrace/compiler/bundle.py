@@ -16,6 +16,7 @@ from millrace.compiler.feature_views import compile_services, compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
 from millrace.compiler.patterns import compile_patterns
 from millrace.compiler.purposes import compile_purposes
+from millrace.compiler.sources import compile_sources
 from millrace.compiler.table_contracts import compile_tables
 from millrace.compiler.type_names import compile_names
 from millrace.contracts.contract import Contract
@@ -56,6 +57,7 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
     files = _contracts(schemas_dir, contracts, tables)
     files[bundle.WAREHOUSE] = orjson.dumps(compile_project(warehouse_dir, lake).to_json())
     files[bundle.POLICIES] = _sorted(compile_policies(schemas_dir))
+    files[bundle.SOURCES] = _sorted(compile_sources(schemas_dir, contracts))
     files[bundle.FRAUD_RULES] = _sorted(compile_rulebook(schemas_dir))
     aggregates = compile_aggregates(schemas_dir, contracts)
     files[bundle.AGGREGATES] = _sorted(aggregates)

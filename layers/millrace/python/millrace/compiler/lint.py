@@ -16,6 +16,7 @@ from millrace.compiler.feature_views import FOLDER, compile_views
 from millrace.compiler.fraud_rules import compile_rulebook
 from millrace.compiler.patterns import compile_patterns
 from millrace.compiler.places import located
+from millrace.compiler.sources import compile_sources
 from millrace.compiler.table_contracts import compile_tables
 from millrace.compiler.type_names import compile_names
 from millrace.compiler.warehouse import aggregate_macros
@@ -65,6 +66,7 @@ def lint(root: Path) -> Linted:
 
         collected.of(lambda: compile_names(schemas, contracts))
         collected.of(lambda: _refuse(aggregate_macros.problems(schemas, contracts, root / "warehouse")))
+        sources = collected.of(lambda: compile_sources(schemas, contracts))
         patterns = collected.of(lambda: compile_patterns(schemas, contracts))
         aggregates = collected.of(lambda: compile_aggregates(schemas, contracts))
         if aggregates is not None:
@@ -86,7 +88,13 @@ def lint(root: Path) -> Linted:
             collected.of(lambda: _refuse(_of_views(views, routes)))
         collected.of(lambda: compile_anonymised(schemas, lake))
         collected.of(lambda: compile_project(root / "warehouse", lake))
-        stood = {"aggregates": aggregates, "patterns": patterns, "Sigma rules": rules, "feature views": views}
+        stood = {
+            "aggregates": aggregates,
+            "patterns": patterns,
+            "Sigma rules": rules,
+            "feature views": views,
+            "sources": sources,
+        }
         beside = {name: len(found) for name, found in stood.items() if found}
     warned = tuple(located(ContractError([*_warnings(contracts, schemas)]), root))
     return Linted(len(contracts), len(tables), collected.lines(), beside=beside, warnings=warned)

@@ -1,0 +1,71 @@
+"""A binding: one source that feeds intake for one tenant, in the environments that it names. One type for all kinds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from millrace.core import bundle
+
+BUS, WEBHOOK = "bus", "webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class BusRule:
+    """Of kind `bus`: which events of which EventBridge bus.
+
+    Attributes:
+        bus: `default`, `platform`, or the name of a (partner) bus.
+        source: of the events.
+        detail_types: of the events; empty: all.
+        event_type: of the event that a foreign `detail` becomes the payload of; None: each `detail` is an event of ours.
+    """
+
+    bus: str
+    source: str
+    detail_types: tuple[str, ...] = ()
+    event_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A file of `schemas/sources/`.
+
+    Attributes:
+        name: its own, the same in every environment; the principal of its events.
+        org: the tenant that its events are taken in for. No sender can say another.
+        kind: what feeds it, `bus`; its settings are in the field of that name.
+        environments: that it is deployed to.
+    """
+
+    name: str
+    org: str
+    kind: str
+    environments: tuple[str, ...]
+    bus: BusRule | None = None
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Binding":
+        """As the bundle holds it."""
+        bus = document.get(BUS)
+        return cls(
+            name=document["name"],
+            org=document["org"],
+            kind=document["kind"],
+            environments=tuple(document["environments"]),
+            bus=None if bus is None else BusRule(**{**bus, "detail_types": tuple(bus["detail_types"])}),
+        )
+
+
+def load(environment: str, folder: Path | None = None) -> tuple[Binding, ...]:
+    """The bindings of an environment, by name, from the bundle in force or the one in a folder."""
+    return tuple(one for one in bundle.load(_read, folder) if environment in one.environments)
+
+
+def _read(folder: Path) -> tuple[Binding, ...]:
+    return tuple(map(Binding.from_json, bundle.document(folder, bundle.SOURCES)))
+
+
+def orgs(bindings: tuple[Binding, ...]) -> str:
+    """Tenants that have a binding, and so perhaps no credential, separated by commas."""
+    return ",".join(sorted({one.org for one in bindings}))

@@ -1,0 +1,107 @@
+"""What `schemas/sources/` may say: a wrong source is a sentence with its place and what to write."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from millrace.compiler.event_contracts import compile_contracts
+from millrace.compiler.places import located
+from millrace.compiler.sources import ROUTED_SOURCE, compile_sources
+from millrace.contracts.contract import Contract
+from millrace.contracts.errors import ContractError
+from millrace.feeders.binding import Binding
+from millrace.routing.route import SOURCE
+
+SCHEMAS = Path(__file__).parents[3] / "schemas"
+BUS: dict[str, Any] = {
+    "name": "shop",
+    "description": "Orders of the shop.",
+    "org": "org_acme",
+    "environments": ["dev"],
+    "kind": "bus",
+    "bus": {"source": "shop"},
+}
+
+
+@pytest.fixture(scope="module")
+def shipped() -> list[Contract]:
+    return compile_contracts(SCHEMAS)
+
+
+def compiled(tmp_path: Path, contracts: list[Contract], document: dict[str, Any], name: str = "shop") -> Any:
+    folder = tmp_path / "schemas" / "sources"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    return compile_sources(tmp_path / "schemas", contracts)
+
+
+def test_a_source_of_a_bus_has_the_defaults_of_its_kind(tmp_path: Path, shipped: list[Contract]) -> None:
+    (found,) = compiled(tmp_path, shipped, BUS)
+    binding = Binding.from_json(found)
+    assert (binding.name, binding.org, binding.environments) == ("shop", "org_acme", ("dev",))
+    assert binding.bus is not None
+    assert (binding.bus.bus, binding.bus.source) == ("default", "shop")
+    assert (binding.bus.detail_types, binding.bus.event_type) == ((), None)
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in BUS.items() if key != name}
+
+
+WRONG = {
+    "no tenant": (without("org"), "schemas/sources/shop.yaml:1 /org: is missing"),
+    "a tenant in capitals": (
+        {**BUS, "org": "Acme"},
+        'schemas/sources/shop.yaml:3 /org: a tenant is in small letters, such as org_acme, not "Acme"',
+    ),
+    "no environment": (
+        {**BUS, "environments": ["qa"]},
+        'schemas/sources/shop.yaml:5 /environments/0: "qa" is none of local, dev, staging, prod',
+    ),
+    "an environment twice": (
+        {**BUS, "environments": ["dev", "dev"]},
+        "schemas/sources/shop.yaml:4 /environments: an environment stands here twice",
+    ),
+    "what the platform publishes": (
+        {**BUS, "bus": {"source": "millrace.events"}},
+        "schemas/sources/shop.yaml:8 /bus/source: millrace.events is what the platform publishes: "
+        "taken in again it would go round for ever",
+    ),
+    "a type misspelt": (
+        {**BUS, "bus": {"source": "shop", "eventType": "order.create"}},
+        "schemas/sources/shop.yaml:9 /bus/eventType: order.create is not a type that a client may send; "
+        "did you mean order.created?",
+    ),
+    "a type of the platform": (
+        {**BUS, "bus": {"source": "shop", "eventType": "fraud.decision.made"}},
+        "schemas/sources/shop.yaml:9 /bus/eventType: fraud.decision.made is not a type that a client may send",
+    ),
+    "no settings of its kind": (
+        without("bus"),
+        "schemas/sources/shop.yaml:6 /kind: a source of kind bus has its settings below `bus:`",
+    ),
+    "a setting misspelt": (
+        {**BUS, "bus": {"source": "shop", "detailType": []}},
+        "schemas/sources/shop.yaml:9 /bus/detailType: there is no such setting; did you mean detailTypes?",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_source_is_told_with_its_line(case: str, tmp_path: Path, shipped: list[Contract]) -> None:
+    document, wanted = WRONG[case]
+    with pytest.raises(ContractError) as refused:
+        compiled(tmp_path, shipped, document)
+    lines = located(refused.value, tmp_path)
+    assert any(line.startswith(wanted) for line in lines), lines
+
+
+def test_a_source_lies_in_the_file_of_its_name(tmp_path: Path, shipped: list[Contract]) -> None:
+    with pytest.raises(ContractError, match=r"the source shop lies in shop\.yaml"):
+        compiled(tmp_path, shipped, BUS, name="orders")
+
+
+def test_what_may_not_be_bound_is_what_is_published() -> None:
+    assert ROUTED_SOURCE == SOURCE

@@ -251,6 +251,13 @@ WITH counted AS (
     SELECT
         org_id,
         event_time,
+        'crm.record_changed' AS "type"
+    FROM {{ source('silver', 'crm_record_changed_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+    UNION ALL
+    SELECT
+        org_id,
+        event_time,
         'fraud.decision.made' AS "type"
     FROM {{ source('silver', 'fraud_decision_made_v1') }}
     WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
@@ -274,6 +281,13 @@ WITH counted AS (
         event_time,
         'inventory.adjusted' AS "type"
     FROM {{ source('silver', 'inventory_adjusted_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+    UNION ALL
+    SELECT
+        org_id,
+        event_time,
+        'mail.reported' AS "type"
+    FROM {{ source('silver', 'mail_reported_v1') }}
     WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
     UNION ALL
     SELECT
@@ -314,8 +328,22 @@ WITH counted AS (
     SELECT
         org_id,
         event_time,
+        'payment.disputed' AS "type"
+    FROM {{ source('silver', 'payment_disputed_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+    UNION ALL
+    SELECT
+        org_id,
+        event_time,
         'payment.failed' AS "type"
     FROM {{ source('silver', 'payment_failed_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+    UNION ALL
+    SELECT
+        org_id,
+        event_time,
+        'payment.refunded' AS "type"
+    FROM {{ source('silver', 'payment_refunded_v1') }}
     WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
     UNION ALL
     SELECT

@@ -34,7 +34,7 @@ def compiled(tmp_path: Path, contracts: list[Contract], document: dict[str, Any]
     folder = tmp_path / "schemas" / "sources"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
-    return compile_sources(tmp_path / "schemas", contracts)
+    return compile_sources(tmp_path / "schemas", contracts, [{"name": "stripe"}])
 
 
 def test_a_source_of_a_bus_has_the_defaults_of_its_kind(tmp_path: Path, shipped: list[Contract]) -> None:
@@ -96,6 +96,49 @@ def test_a_wrong_source_is_told_with_its_line(case: str, tmp_path: Path, shipped
         compiled(tmp_path, shipped, document)
     lines = located(refused.value, tmp_path)
     assert any(line.startswith(wanted) for line in lines), lines
+
+
+HOOK: dict[str, Any] = {**without("bus"), "kind": "webhook", "webhook": {"scheme": "standard"}}
+HMAC = {"scheme": "hmac", "hmac": {"header": "x-signature"}}
+WRONG_HOOKS = {
+    "a mapping misspelt": (
+        {"scheme": "stripe", "mapping": "strip"},
+        "there is no schemas/webhooks/strip.yaml",
+    ),
+    "a type of the platform": ({**HMAC, "eventType": "alert.raised"}, "alert.raised is not a type"),
+    "a mapping and a type": (
+        {"scheme": "stripe", "mapping": "stripe", "eventType": "order.created"},
+        "/webhook/eventType: a mapping says it already",
+    ),
+    "two names": (
+        {**HMAC, "idHeader": "x-id", "idPath": "id"},
+        "a message is named by a header or by a path",
+    ),
+    "hmac without a header": ({"scheme": "hmac"}, "scheme hmac has its header below `hmac:`"),
+    "a header without hmac": ({**HMAC, "scheme": "stripe"}, "scheme hmac has its header below `hmac:`"),
+    "an address in clear": ({"scheme": "hubspot", "url": "http://a.example"}, "/webhook/url"),
+    "a secret": ({"scheme": "stripe", "secret": "whsec_1"}, "there is no such setting"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_HOOKS)
+def test_a_wrong_webhook_is_told_with_its_line(case: str, tmp_path: Path, shipped: list[Contract]) -> None:
+    webhook, wanted = WRONG_HOOKS[case]
+    with pytest.raises(ContractError) as refused:
+        compiled(tmp_path, shipped, {**HOOK, "webhook": webhook})
+    lines = located(refused.value, tmp_path)
+    assert any(line.startswith("schemas/sources/shop.yaml:") and wanted in line for line in lines), lines
+
+
+def test_a_webhook_has_the_settings_of_its_scheme(tmp_path: Path, shipped: list[Contract]) -> None:
+    (standard,) = compiled(tmp_path, shipped, HOOK)
+    webhook = Binding.from_json(standard).webhook
+    assert webhook is not None
+    assert (webhook.scheme, webhook.id_header, webhook.header) == ("standard", "webhook-id", "")
+    (signed,) = compiled(tmp_path, shipped, {**HOOK, "webhook": HMAC})
+    webhook = Binding.from_json(signed).webhook
+    assert webhook is not None
+    assert (webhook.header, webhook.algorithm, webhook.encoding) == ("x-signature", "sha256", "hex")
 
 
 def test_a_source_lies_in_the_file_of_its_name(tmp_path: Path, shipped: list[Contract]) -> None:

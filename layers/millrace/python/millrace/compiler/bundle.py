@@ -19,6 +19,7 @@ from millrace.compiler.purposes import compile_purposes
 from millrace.compiler.sources import compile_sources
 from millrace.compiler.table_contracts import compile_tables
 from millrace.compiler.type_names import compile_names
+from millrace.compiler.webhooks import compile_webhooks
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.contracts.tables import LakeTable, silver_table, to_json
@@ -57,7 +58,10 @@ def compile_all(schemas_dir: Path, warehouse_dir: Path) -> Files:
     files = _contracts(schemas_dir, contracts, tables)
     files[bundle.WAREHOUSE] = orjson.dumps(compile_project(warehouse_dir, lake).to_json())
     files[bundle.POLICIES] = _sorted(compile_policies(schemas_dir))
-    files[bundle.SOURCES] = _sorted(compile_sources(schemas_dir, contracts))
+    providers = compile_webhooks(schemas_dir, contracts)
+    # In their author's order: the first rule of a kind that applies is the one.
+    files[bundle.WEBHOOKS] = orjson.dumps(providers)
+    files[bundle.SOURCES] = _sorted(compile_sources(schemas_dir, contracts, providers))
     files[bundle.FRAUD_RULES] = _sorted(compile_rulebook(schemas_dir))
     aggregates = compile_aggregates(schemas_dir, contracts)
     files[bundle.AGGREGATES] = _sorted(aggregates)

@@ -21,6 +21,7 @@ from millrace.compiler.table_contracts import compile_tables
 from millrace.compiler.type_names import compile_names
 from millrace.compiler.warehouse import aggregate_macros
 from millrace.compiler.warehouse.errors import WarehouseError
+from millrace.compiler.webhooks import compile_webhooks
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.contracts.tables import silver_table
@@ -66,7 +67,10 @@ def lint(root: Path) -> Linted:
 
         collected.of(lambda: compile_names(schemas, contracts))
         collected.of(lambda: _refuse(aggregate_macros.problems(schemas, contracts, root / "warehouse")))
-        sources = collected.of(lambda: compile_sources(schemas, contracts))
+        providers = collected.of(lambda: compile_webhooks(schemas, contracts))
+        sources = None
+        if providers is not None:
+            sources = collected.of(lambda: compile_sources(schemas, contracts, providers))
         patterns = collected.of(lambda: compile_patterns(schemas, contracts))
         aggregates = collected.of(lambda: compile_aggregates(schemas, contracts))
         if aggregates is not None:

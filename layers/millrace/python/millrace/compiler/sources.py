@@ -1,6 +1,6 @@
 """From `schemas/sources/*.yaml` to bindings (`feeders/binding.py`). Build only."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +11,8 @@ from millrace.compiler.sentences import meant
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.core.settings import Environment
-from millrace.feeders.binding import BUS
+from millrace.feeders.binding import BUS, WEBHOOK
+from millrace.webhooks.signatures import STANDARD_ID
 
 FOLDER = "sources"
 # What the platform publishes: taken in again it would go round for ever. `routing.route` puts it on the bus.
@@ -41,6 +42,46 @@ class BusSource(_Strict):
     """Of the event that a foreign `detail` becomes the payload of; without it each `detail` is an event of ours."""
 
 
+class HmacSource(_Strict):
+    """How a header is signed, for scheme `hmac`."""
+
+    header: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,99}$")]
+    """That has the signature, in small letters."""
+    algorithm: Literal["sha256", "sha384", "sha512"] = "sha256"
+    """Of the hash."""
+    encoding: Literal["hex", "base64"] = "hex"
+    """Of the signature."""
+    prefix: str = Field("", max_length=20)
+    """Before the signature, such as `sha256=`."""
+    timestamp_header: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,99}$")] | None = Field(
+        None, alias="timestampHeader"
+    )
+    """That has the seconds since 1970, signed before the body with a full stop between; without it a delivery is good for ever."""
+
+
+class WebhookSource(_Strict):
+    """Of kind `webhook`: a provider calls `POST /v1/webhooks/<name>`. Its secret is set by `millrace sources secret`."""
+
+    scheme: Literal["stripe", "sendgrid", "hubspot", "standard", "hmac"]
+    """How deliveries are signed."""
+    mapping: str | None = None
+    """The file of `schemas/webhooks/` that says what becomes of messages."""
+    event_type: str | None = Field(None, alias="eventType")
+    """Without a mapping: of the event that a message becomes the payload of; without it a message is kept as it comes."""
+    id_header: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,99}$")] | None = Field(
+        None, alias="idHeader"
+    )
+    """Without a mapping: the header that names a delivery; `webhook-id` of scheme `standard`."""
+    id_path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")] | None = Field(
+        None, alias="idPath"
+    )
+    """Without a mapping: the path in a message that names it. Without either a message is named by all that it says."""
+    url: Annotated[str, Field(pattern=r"^https://[^\s]+$")] | None = None
+    """That the provider calls, where it is not the gateway's own: HubSpot signs it."""
+    hmac: HmacSource | None = None
+    """Of scheme `hmac`."""
+
+
 class SourceDefinition(_Strict):
     """A file: one source that feeds intake for one tenant. What is of its kind stands in the setting of that name."""
 
@@ -52,33 +93,55 @@ class SourceDefinition(_Strict):
     """The tenant that its events are taken in for."""
     environments: list[Environment] = Field(min_length=1)
     """That it is deployed to. A tenant that is in `dev` only has a source of its own, whose only environment is `dev`."""
-    kind: Literal["bus"]
+    kind: Literal["bus", "webhook"]
     """What feeds it."""
     bus: BusSource | None = None
     """Of kind `bus`."""
+    webhook: WebhookSource | None = None
+    """Of kind `webhook`."""
 
 
 DEFINITIONS = Definitions(FOLDER, "source", SourceDefinition, _MEANINGS)
-KINDS = (BUS,)
+KINDS = (BUS, WEBHOOK)
 
 
-def compile_sources(schemas_dir: Path, contracts: Iterable[Contract]) -> list[dict[str, Any]]:
+def compile_sources(
+    schemas_dir: Path, contracts: Iterable[Contract], providers: Iterable[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
     """Every source by name, as `Binding.from_json` takes it.
+
+    Args:
+        schemas_dir: the folder with `sources/`.
+        contracts: of the events that sources may bring.
+        providers: what webhooks may be mapped by, as the bundle holds them.
 
     Raises:
         ContractError: with every problem of every file.
     """
     types = sorted({contract.event_type for contract in contracts if not contract.derived})
+    mappings = sorted(one["name"] for one in providers)
     read, problems = DEFINITIONS.read(schemas_dir)
     problems += [
-        ContractProblem(file, *problem) for file, one in read.items() for problem in _problems(one, types)
+        ContractProblem(file, *problem)
+        for file, one in read.items()
+        for problem in _problems(one, types, mappings)
     ]
     if problems:
         raise ContractError(problems)
-    return [one.model_dump(exclude={"description"}, exclude_none=True) for one in read.values()]
+    return [_compiled(one) for one in read.values()]
 
 
-def _problems(one: SourceDefinition, types: list[str]) -> Iterator[tuple[str, str]]:
+def _compiled(one: SourceDefinition) -> dict[str, Any]:
+    document = one.model_dump(exclude={"description"}, exclude_none=True)
+    if one.webhook is not None:
+        webhook = document[WEBHOOK]
+        webhook |= webhook.pop("hmac", {})
+        if one.webhook.scheme == "standard" and not one.webhook.mapping and not one.webhook.id_path:
+            webhook.setdefault("id_header", STANDARD_ID)
+    return document
+
+
+def _problems(one: SourceDefinition, types: list[str], mappings: list[str]) -> Iterator[tuple[str, str]]:
     for kind in KINDS:
         given = getattr(one, kind) is not None
         if kind == one.kind and not given:
@@ -89,6 +152,8 @@ def _problems(one: SourceDefinition, types: list[str]) -> Iterator[tuple[str, st
         yield "/environments", "an environment stands here twice"
     if one.bus is not None:
         yield from _bus_problems(one.bus, types)
+    if one.webhook is not None:
+        yield from _webhook_problems(one.webhook, types, mappings)
 
 
 def _bus_problems(bus: BusSource, types: list[str]) -> Iterator[tuple[str, str]]:
@@ -97,8 +162,26 @@ def _bus_problems(bus: BusSource, types: list[str]) -> Iterator[tuple[str, str]]
             "/bus/source",
             f"{ROUTED_SOURCE} is what the platform publishes: taken in again it would go round for ever",
         )
-    if bus.event_type is not None and bus.event_type not in types:
-        yield (
-            "/bus/eventType",
-            f"{bus.event_type} is not a type that a client may send{meant(bus.event_type, types)}",
-        )
+    yield from _type_problems("/bus/eventType", bus.event_type, types)
+
+
+def _webhook_problems(
+    webhook: WebhookSource, types: list[str], mappings: list[str]
+) -> Iterator[tuple[str, str]]:
+    yield from _type_problems("/webhook/eventType", webhook.event_type, types)
+    if webhook.mapping is not None and webhook.mapping not in mappings:
+        sentence = f"there is no schemas/webhooks/{webhook.mapping}.yaml{meant(webhook.mapping, mappings)}"
+        yield "/webhook/mapping", sentence
+    for name in ("event_type", "id_header", "id_path"):
+        if webhook.mapping is not None and getattr(webhook, name) is not None:
+            alias = WebhookSource.model_fields[name].alias
+            yield f"/webhook/{alias}", "a mapping says it already: take one of the two out"
+    if webhook.id_header is not None and webhook.id_path is not None:
+        yield "/webhook/idPath", "a message is named by a header or by a path in it, not both"
+    if (webhook.scheme == "hmac") != (webhook.hmac is not None):
+        yield "/webhook/hmac", "scheme hmac has its header below `hmac:`, and no other scheme has"
+
+
+def _type_problems(place: str, given: str | None, types: list[str]) -> Iterator[tuple[str, str]]:
+    if given is not None and given not in types:
+        yield place, f"{given} is not a type that a client may send{meant(given, types)}"

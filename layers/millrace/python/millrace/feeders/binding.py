@@ -8,6 +8,7 @@ from typing import Any
 from millrace.core import bundle
 
 BUS, WEBHOOK = "bus", "webhook"
+SCHEMES = ("stripe", "sendgrid", "hubspot", "standard", "hmac")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,40 @@ class BusRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhook:
+    """Of kind `webhook`: how deliveries are verified, and what becomes of them.
+
+    Attributes:
+        scheme: of the signatures, of `SCHEMES`.
+        mapping: the provider whose file says what becomes of messages; None: none does.
+        event_type: without a mapping: of the event that a message becomes the payload of; None: it is kept as it comes.
+        id_header: without a mapping: the header that names a delivery, in small letters.
+        id_path: likewise the path in a message that names it; without either a message is named by all that it says.
+        url: that the provider calls, where it is not the gateway's own; some sign it.
+        header: of scheme `hmac`, and the rest likewise: as `webhooks.signatures.Hmac` has them.
+    """
+
+    scheme: str
+    mapping: str | None = None
+    event_type: str | None = None
+    id_header: str = ""
+    id_path: str = ""
+    url: str = ""
+    header: str = ""
+    algorithm: str = "sha256"
+    encoding: str = "hex"
+    prefix: str = ""
+    timestamp_header: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """A file of `schemas/sources/`.
 
     Attributes:
         name: its own, the same in every environment; the principal of its events.
         org: the tenant that its events are taken in for. No sender can say another.
-        kind: what feeds it, `bus`; its settings are in the field of that name.
+        kind: what feeds it, `bus` or `webhook`; its settings are in the field of that name.
         environments: that it is deployed to.
     """
 
@@ -43,17 +71,19 @@ class Binding:
     kind: str
     environments: tuple[str, ...]
     bus: BusRule | None = None
+    webhook: Webhook | None = None
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Binding":
         """As the bundle holds it."""
-        bus = document.get(BUS)
+        bus, webhook = document.get(BUS), document.get(WEBHOOK)
         return cls(
             name=document["name"],
             org=document["org"],
             kind=document["kind"],
             environments=tuple(document["environments"]),
             bus=None if bus is None else BusRule(**{**bus, "detail_types": tuple(bus["detail_types"])}),
+            webhook=None if webhook is None else Webhook(**webhook),
         )
 
 

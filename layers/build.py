@@ -92,7 +92,7 @@ SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "url
 # Of botocore's descriptions of 400 services, 25 MB, those that functions call.
 SERVICES = frozenset(
     {"cognito-idp", "dynamodb", "events", "glue", "kinesis", "kms"}
-    | {"s3", "sagemaker", "sqs", "ssm", "stepfunctions", "sts"}
+    | {"s3", "sagemaker", "secretsmanager", "sqs", "ssm", "stepfunctions", "sts"}
 )
 # What a layer's requirements bring along and none of its functions imports, or the runtime layer has already: two
 # versions of one package must not meet in /opt/python.

@@ -94,6 +94,7 @@ class IngestionStack(PlatformStack):
         for writer in (
             functions["post_events"],
             functions["collect"],
+            functions["receive_webhooks"],
             functions["replay_quarantine"],
             functions["change_alerts"],
             functions["manage_access"],
@@ -117,6 +118,11 @@ class IngestionStack(PlatformStack):
             self._function(
                 "collect",
                 description="Takes events of browsers and of other systems' SDKs, by a write key, and answers in their forms.",
+                layers=PROTECTING,
+            ),
+            self._function(
+                "receive_webhooks",
+                description="Takes deliveries of webhooks, by the signature of their provider.",
                 layers=PROTECTING,
             ),
             self._function(

@@ -27,6 +27,7 @@ INTERFACES = {
     "events": ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE,
     "sqs": ec2.InterfaceVpcEndpointAwsService.SQS,
     "states": ec2.InterfaceVpcEndpointAwsService.STEP_FUNCTIONS,
+    "secretsmanager": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
     "glue": ec2.InterfaceVpcEndpointAwsService.GLUE,
     "sts": ec2.InterfaceVpcEndpointAwsService.STS,
     "cognito-idp": ec2.InterfaceVpcEndpointAwsService("cognito-idp"),

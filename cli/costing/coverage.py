@@ -96,6 +96,8 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "posteventsFunction": "accept",
         # The same work by another door: without the authorizer, mostly with fewer events a request.
         "collectFunction": "accept",
+        # Likewise, with a signature in the place of a key.
+        "receivewebhooksFunction": "accept",
         "authorizeFunction": "accept",
         "readapiFunction": "read",
         "readanalyticsFunction": "read",

@@ -11,6 +11,7 @@ from millrace.api.consents import ConsentsApi
 from millrace.api.guard import guard
 from millrace.api.keys import KeysApi
 from millrace.api.router import Router, routed
+from millrace.api.sources import SourcesApi
 from millrace.api.tenants import TenantsApi
 from millrace.api.tokens import TokensApi
 from millrace.api.users import UsersApi
@@ -55,6 +56,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
         "POST /v1/keys": keys.create,
         "POST /v1/keys/{id}/rotate": keys.rotate,
         "DELETE /v1/keys/{id}": keys.revoke,
+        **SourcesApi(metadata, settings.environment).functions(),
         "GET /v1/subjects/{id}/consents": consents.list,
         "PUT /v1/subjects/{id}/consents/{purpose}": consents.put,
     }

@@ -3,10 +3,24 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from aws_cdk import Aws
+
 from millrace.core import prefixes
-from millrace.core.uses import AUDIT, BUS, LAKE, LOG, SIGNING_KEY, TENANT_KEY, Kind, Resource, Use
+from millrace.core.uses import (
+    AUDIT,
+    BUS,
+    LAKE,
+    LOG,
+    SIGNING_KEY,
+    SOURCE_SECRETS,
+    TENANT_KEY,
+    Kind,
+    Resource,
+    Use,
+)
 from millrace.iceberg.layout import database
 from millrace.training.locations import DATASETS
+from millrace.webhooks.secrets import prefix as secret_names
 from stacks.constructs.platform_role import PlatformRole
 from stacks.storage import StorageStack
 
@@ -60,6 +74,7 @@ ACTIONS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
         "invite": ("cognito-idp:AdminCreateUser", "cognito-idp:AdminGetUser"),
         "remove": ("cognito-idp:AdminDeleteUser",),
     },
+    "secret": {"read": ("secretsmanager:GetSecretValue",)},
     "machine": {"start": ("states:ListExecutions", "states:StartExecution")},
     # Glue checks by itself that a commit replaces the version that it read.
     "catalog": {
@@ -91,6 +106,11 @@ PREFIX_REASONS: Mapping[str, str] = {
 }
 
 
+SECRETS_REASON = (
+    "The secret of a source is made when it is first set, so no template has it or its name's random end."
+)
+
+
 @dataclass(frozen=True)
 class Deployed:
     """A resource of a stack: what a variable names it by, the ARN that rights name, and the indexes of a table."""
@@ -114,6 +134,7 @@ def deployed(storage: StorageStack) -> dict[Resource, Deployed]:
         LOG: Deployed(storage.stream.stream_arn, storage.stream.stream_arn),
         BUS: Deployed(bus.event_bus_name, bus.event_bus_arn),
         TENANT_KEY: Deployed(key.key_id, key.key_arn),
+        SOURCE_SECRETS: Deployed(names := secret_names(storage.settings.name), _secrets(names)),
         SIGNING_KEY: Deployed(storage.signing_key.key_id, storage.signing_key.key_arn),
     }
 
@@ -144,6 +165,9 @@ def grant(
     for (resource, part), allowed in actions.items():
         if resource.kind == "catalog":
             databases.setdefault(tuple(allowed), []).append(database(storage.settings.name, part))
+        elif resource.kind == "secret":
+            on = resources[resource].arn
+            role.allow_wildcard("Secrets", *allowed, on=on, reason=SECRETS_REASON)
         elif resource.kind == "bucket" and part:
             bucket = buckets[resource]
             role.allow_objects(*allowed, bucket=bucket, prefix=part, reason=_reason(part))
@@ -158,6 +182,10 @@ def grant(
         role.allow_tables(*glue_actions, databases=named)
     if any(use.resource.kind in {"table", "bucket", "stream"} and use.verb != "capture" for use in several):
         role.allow_key(storage.data_key, through=("dynamodb", "kinesis", "s3"))
+
+
+def _secrets(names: str) -> str:
+    return f"arn:{Aws.PARTITION}:secretsmanager:{Aws.REGION}:{Aws.ACCOUNT_ID}:secret:{names}*"
 
 
 def _arn(resource: Deployed, part: str) -> str:

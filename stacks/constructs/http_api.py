@@ -22,6 +22,7 @@ OPENAPI = Path(__file__).resolve().parent.parent.parent / "schemas" / "openapi.y
 # Why a route of a function has no authorizer.
 _OPEN = {
     "read_api": "Answers whether the service is up and nothing else, for monitors without a credential.",
+    "receive_webhooks": "Its callers are providers with credentials of their own: the function verifies their signature before it reads anything.",
     "collect": "Its clients send no bearer token: a write key in the body or in basic authentication is checked by the function.",
 }
 # The request id is the one that a handler answers with as x-request-id. Nothing of a person: ids and no names, no address of a client, no path (an id may be in

@@ -12,6 +12,8 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from millrace.api.webhooks import REFUSED as NOT_BELIEVED
+from millrace.api.webhooks import SERVICE as WEBHOOKS
 from millrace.compiler.event_contracts import compile_contracts
 from millrace.core.metrics import NAMESPACE
 from millrace.intake.refusals import METRIC, TYPE
@@ -21,6 +23,8 @@ FIVE_MINUTES = Duration.minutes(5)
 # A faulty client repeats what is refused; a single mistake is not an alarm.
 REFUSED_IN_FIVE_MINUTES = 100
 ANSWERS_5XX = 5
+# Somebody who looks for doors knocks at one or two; a provider whose secret is wrong goes on.
+NOT_BELIEVED_IN_FIVE_MINUTES = 20
 
 
 SCHEMAS = Path(__file__).resolve().parent.parent.parent / "schemas"
@@ -82,6 +86,13 @@ class WayInAlarms(Construct):
                 f"{index} of Events throttles, so events are refused as unavailable: a key of the index is too hot.",
                 "index-throttles",
             )
+        self._alarm(
+            "WebhooksNotBelieved",
+            self._metric(NAMESPACE, NOT_BELIEVED, {"environment": environment, "service": WEBHOOKS}),
+            "Deliveries of webhooks are not believed: a secret was changed on one side only, a clock is wrong, or somebody tries.",
+            "webhooks-not-believed",
+            threshold=NOT_BELIEVED_IN_FIVE_MINUTES,
+        )
         for event_type in event_types:
             dimensions = {"environment": environment, "service": "intake", TYPE: event_type}
             self._alarm(

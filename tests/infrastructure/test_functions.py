@@ -54,6 +54,7 @@ RIGHTS = {
     },
     "post_events": INTAKE | {"dynamodb:Query"},
     "collect": INTAKE,
+    "receive_webhooks": INTAKE | {"secretsmanager:GetSecretValue"},
     "receive_bus_events": INTAKE | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"},
     "check_schema": AUDITED,
     "replay_waiting": INTAKE
@@ -374,7 +375,15 @@ def test_each_has_bounds_a_log_group_with_retention_and_a_place_for_failures(eve
 
 
 def test_answers_come_before_the_gateway_gives_up(every: Templates) -> None:
-    for stem in ("post_events", "collect", "read_api", "read_analytics", "authorize", "predict"):
+    for stem in (
+        "post_events",
+        "collect",
+        "receive_webhooks",
+        "read_api",
+        "read_analytics",
+        "authorize",
+        "predict",
+    ):
         assert every.functions()[stem]["Properties"]["Timeout"] < 30
 
 

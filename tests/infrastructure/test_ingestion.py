@@ -30,6 +30,10 @@ CALLS = {
         for method in ("POST", "OPTIONS")
     },
     "GET /i": ("collect", None),
+    "POST /v1/webhooks/{binding}": ("receive_webhooks", None),
+    "GET /v1/sources": ("manage_access", "sources:read"),
+    "POST /v1/sources/{name}/pause": ("manage_access", "sources:write"),
+    "POST /v1/sources/{name}/resume": ("manage_access", "sources:write"),
     "GET /v1/subjects/{id}": ("read_api", "personal:read"),
     "DELETE /v1/subjects/{id}": ("change_subjects", "subjects:write"),
     "GET /v1/subjects/{id}/erasure": ("change_subjects", "subjects:read"),
@@ -147,13 +151,13 @@ def test_routes_are_those_of_the_document(every: Templates) -> None:
         assert function.replace("_", "") in str(integrations[logical_id]["Properties"]["IntegrationUri"])
 
 
-def test_only_health_and_the_doors_of_write_keys_are_open(every: Templates) -> None:
+def test_only_health_and_the_doors_of_write_keys_and_of_signatures_are_open(every: Templates) -> None:
     open_routes = {
         r["Properties"]["RouteKey"]
         for r in every.resources(ROUTE).values()
         if r["Properties"]["AuthorizationType"] == "NONE"
     }
-    doors = {route for route, (function, _) in CALLS.items() if function == "collect"}
+    doors = {route for route, (function, _) in CALLS.items() if function in ("collect", "receive_webhooks")}
     assert open_routes == {"GET /v1/health"} | doors
     closed = [r["Properties"] for r in every.resources(ROUTE).values() if "AuthorizerId" in r["Properties"]]
     assert {r["AuthorizationType"] for r in closed} == {"CUSTOM"}
@@ -261,6 +265,7 @@ def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
         "manage_access",
         "post_events",
         "receive_bus_events",
+        "receive_webhooks",
         "replay_quarantine",
         "replay_waiting",
     }

@@ -21,10 +21,12 @@ from tests.support.mappings.context import FunctionContext
 from tests.support.platform import ACME, LAKE, platform
 from tests.support.rights import BY_LAMBDA, Call, Recorder, Rights
 from tests.support.templates import templates
+from tests.support.webhooks import SECRET, STRIPE, charge, deliver, set_secret
 
 FUNCTIONS = (
     "post_events",
     "collect",
+    "receive_webhooks",
     "receive_bus_events",
     "replay_quarantine",
     "archive_events",
@@ -51,6 +53,12 @@ UNUSED: dict[str, dict[Call, str]] = {
     "collect": {
         **NEW_PERSON,
         **OF_BEFORE,
+        ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
+        ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
+        ("kinesis:PutRecords", "log"): ONE_INTAKE,
+    },
+    "receive_webhooks": {
+        **NEW_PERSON,
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
@@ -164,6 +172,8 @@ def recorded(bundle: Path) -> Iterator[dict[str, set[Call]]]:
             {"events": [events.order(), {}]},
             authorization=basic(write_key(running)),
         )
+        set_secret(STRIPE, SECRET)
+        assert deliver(running, STRIPE, [charge(), {}])["status"] == 200
         running.call("/v1/predict", transaction["data"]["payload"], function="predict")
         running.call("/v1/quarantine/discard", {"filter": {"code": "missing"}})
         # A key of an earlier version is put into its tenant's list when it is used.

@@ -35,6 +35,8 @@ ADMINISTRATION: Mapping[str, str] = {
     "grants:read": "List requests for access and what was granted.",
     "grants:request": "Ask for access to a dataset or to personal data.",
     "grants:approve": "Approve, refuse and revoke what others asked for.",
+    "sources:read": "List what feeds intake beside the API.",
+    "sources:write": "Pause and resume sources.",
     "subjects:read": "Read what is kept of a person, their consents, and erasures.",
     "subjects:write": "Record consents, rectify, restrict, export and erase.",
 }

@@ -82,6 +82,8 @@ class Request:
     body: bytes = field(repr=False, default=b"")
     caller: Caller | None = None
     source_ip: str = ""
+    # The address that was called, as the gateway knows it: no header of the client's is in it.
+    url: str = ""
     # The ARN of who signed the call, on a route that asks for that.
     aws_caller: str = ""
 
@@ -133,8 +135,14 @@ def read_request(event: Mapping[str, Any]) -> Request:
         body=raw,
         caller=_caller(context.get("authorizer") or {}),
         source_ip=str(context.get("http", {}).get("sourceIp", "")),
+        url=_url(event, context),
         aws_caller=str(((context.get("authorizer") or {}).get("iam") or {}).get("userArn") or ""),
     )
+
+
+def _url(event: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    query = event.get("rawQueryString") or ""
+    return f"https://{context.get('domainName', '')}{event.get('rawPath') or ''}{query and f'?{query}'}"
 
 
 def _as_sent(raw: bytes, headers: Mapping[str, str]) -> bytes:

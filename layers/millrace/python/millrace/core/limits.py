@@ -17,6 +17,8 @@ BYTES_PER_REQUEST = 4 * 1024 * 1024
 BYTES_PER_EVENT = 256 * 1024
 # The largest batches that SDKs for browsers make have 500 KB; those for servers go up to 4 MB.
 BYTES_PER_PAGE_REQUEST = 512 * 1024
+# Stripe's largest events have some 100 KB; SendGrid sends batches of up to 768 KB.
+BYTES_PER_WEBHOOK = 1024 * 1024
 AHEAD = timedelta(minutes=15)
 # Levels of objects and arrays in an event, itself the first. Common readers stop at 64 unless told otherwise (.NET's
 # System.Text.Json) or at 128 (Rust's serde_json); orjson writes 254, and lists, traces, quarantine and raw wrap events.
@@ -34,6 +36,7 @@ LIMITS = (
     Limit("events of a request", f"{EVENTS_PER_REQUEST}", "413"),
     Limit("a request, inflated", f"{BYTES_PER_REQUEST >> 20} MB", "413"),
     Limit("a request of a page with a write key, inflated", f"{BYTES_PER_PAGE_REQUEST >> 10} KB", "413"),
+    Limit("a delivery of a webhook, as it came and inflated", f"{BYTES_PER_WEBHOOK >> 20} MB", "413"),
     Limit("an event, as JSON without spaces", f"{BYTES_PER_EVENT >> 10} KB", "`too_large`"),
     Limit(
         "values of an event: objects, arrays, texts, numbers, booleans, nulls", f"{VALUES:,}", "`too_large`"

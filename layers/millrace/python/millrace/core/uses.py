@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-Kind = Literal["table", "bucket", "stream", "bus", "key", "queue", "machine", "catalog", "pool"]
+Kind = Literal["table", "bucket", "stream", "bus", "key", "queue", "machine", "catalog", "pool", "secret"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ TENANT_KEY = Resource("key", "TenantKey")
 # Asymmetric: it signs certificates.
 SIGNING_KEY = Resource("key", "SigningKey")
 CATALOG = Resource("catalog", "Glue")
+# Found by what their names begin with: `millrace sources secret` makes them.
+SOURCE_SECRETS = Resource("secret", "Sources")
 # What the access stack deploys.
 USER_POOL = Resource("pool", "Users")
 

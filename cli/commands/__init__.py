@@ -57,6 +57,7 @@ COMMANDS = {
         "users": ("cli.commands.users", "Invite users of a tenant, and set their roles."),
         "roles": ("cli.commands.roles", "List roles, and what each may."),
         "keys": ("cli.commands.keys", "Create, list, rotate and revoke API keys."),
+        "sources": ("cli.commands.sources", "List, pause and resume sources; set their secrets."),
         "grants": ("cli.commands.grants", "Ask for access, approve or revoke it."),
         "login": ("cli.commands.login", "Sign in with password and code."),
         "logout": ("cli.commands.logout", "Forget the sign-in."),

@@ -123,6 +123,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         f'millrace alerts mute {_ALERT} \\\n  --for 2h --why "the shop moves"',
         f'millrace alerts mute {_ALERT} \\\n  --for 0m --why "it is over"',
     ),
+    "sources": ("millrace sources list",),
+    "sources list": ("millrace sources list --org org_acme",),
+    "sources pause": ("millrace sources pause stripe",),
+    "sources resume": ("millrace sources resume stripe",),
+    "sources secret": (
+        'printf %s "$SECRET" | millrace sources secret stripe',
+        'printf %s "$SECRET" | millrace sources secret stripe --overlap 7d',
+    ),
     "patterns": ("millrace patterns test schemas/patterns/card_testing.yaml",),
     "patterns test": (
         "millrace patterns test schemas/patterns/card_testing.yaml",

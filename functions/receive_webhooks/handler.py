@@ -11,7 +11,7 @@ from millrace.core.edge import Handler, edge
 from millrace.core.table import Table
 from millrace.feeders.states import States
 from millrace.intake.assemble import intake
-from millrace.webhooks.secrets import SecretStore
+from millrace.webhooks.secrets import SecretStore, prefix
 from millrace.webhooks.sources import readers, verify_of
 
 
@@ -20,7 +20,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
     """Answers each delivery."""
     api = WebhooksApi(
         doors(readers(settings.environment), lambda reader: verify_of(reader.webhook)),
-        SecretStore(Lazy("secretsmanager"), settings.source_secrets),
+        SecretStore(Lazy("secretsmanager"), prefix(settings.environment)),
         States(Table(client("dynamodb"), settings.metadata_table)),
         intake(settings, log.warning),
         rates(settings, log.warning),

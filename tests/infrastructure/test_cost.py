@@ -156,11 +156,11 @@ def test_a_log_on_demand_is_dearer_from_a_steady_stream_on() -> None:
 
 
 def test_a_network_costs_its_endpoints_by_the_zone_and_hour() -> None:
-    """The figure of docs/cost.md: eight interfaces in two zones, at a cent an hour each."""
+    """The figure of docs/cost.md: nine interfaces in two zones, at a cent an hour each."""
     plain, networked = (
         LISTED.of(idle.usage(deployment(templates(name)), LISTED)) for name in ("prod", NETWORKED)
     )
-    assert networked - plain == pytest.approx(8 * 2 * 7.30)
+    assert networked - plain == pytest.approx(9 * 2 * 7.30)
     assert coverage.unknown(deployment(templates(NETWORKED))) == set()
 
 

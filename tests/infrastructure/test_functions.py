@@ -495,6 +495,7 @@ def test_a_wildcard_resource_stands_alone_in_its_policy_and_is_a_prefix(every: T
         f"table/millrace_{every.environment}_{layer}/*"
         for layer in ("silver", "gold", "marts", "ml_features")
     }
+    wanted.add(f"secret:millrace/{every.environment}/sources/*")
     if every.environment != "local":
         wanted |= {"aws/lambda/*", f"role/millrace-{every.environment}-bi-*"}
     assert prefixes == wanted

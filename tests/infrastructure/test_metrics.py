@@ -31,6 +31,7 @@ from tests.infrastructure.test_watching import WOKEN, alarms, dimensions
 from tests.support.alerting import ALERT, Alerting
 from tests.support.platform import platform
 from tests.support.templates import templates
+from tests.support.webhooks import deliver
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 100_000)
 AT = "2026-11-30T12:00:00Z"
@@ -60,6 +61,7 @@ def written(bundle: Path) -> set[Metric]:
         running.call("/v1/alerts/{id}/acknowledge", b"", function="change_alerts", id=alert.alert_id)
         alerts.alerts.end(alert.org, alert.kind, alert.rule, alert.subject, reason="late")
         running.functions["analyze_events"]({"Records": [*records(alerts)]}, CONTEXT)
+        deliver(running, "unknown", b"{}", {})
         checks = [PathCheck(path, "ok", 1) for path in ("http", *paths())]
         emit(send_canary.NAME, "local", report.metrics(checks, each_path=True))
         emit(seal_tiles.NAME, "local", seal_days.metrics(filled(seal_days.Done)))

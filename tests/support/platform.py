@@ -113,7 +113,6 @@ class Platform:
             "TENANT_KEY_ID": self.kms_key,
             "SIGNING_KEY_ID": self.signing_key,
             "ERASE_SUBJECT_MACHINE": self.erasing,
-            "SOURCE_SECRETS": "millrace/local/sources/",
             "WAITING_QUEUE_URL": self.waiting,
             "USER_POOL_ID": self.user_pool.id,
             "USER_POOL_ISSUER": self.user_pool.issuer,

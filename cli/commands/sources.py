@@ -1,0 +1,164 @@
+"""`millrace sources`: what feeds intake beside the API. List, pause and resume call the API; a secret needs AWS rights."""
+
+import sys
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from cli import durations, operators, repairs
+from cli.api import Api
+from cli.errors import RefusedError, UsageError
+from cli.options import Env, Json, Org
+from cli.output import fitted, out, print_json
+from cli.places import checkout
+from cli.target import find_target
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="What feeds intake beside the API: list sources, pause them, set their secrets.",
+)
+Name = Annotated[str, typer.Argument(help="The source's name, from the list.", metavar="NAME")]
+
+
+@app.command("list")
+def list_(org: Org = None, env: Env = None, as_json: Json = False) -> None:
+    """List the sources of the tenant, and which are paused."""
+    answer = Api(find_target(env), org).ask("GET", "/v1/sources")
+    if as_json:
+        print_json(answer)
+        return
+    if not answer["items"]:
+        out.print("The tenant has no sources. One is a file: schemas/sources/<name>.yaml.")
+        return
+    rows = [
+        (
+            one["name"],
+            one["kind"],
+            one["scheme"] or "",
+            one["state"],
+            one["changedAt"] or "",
+            one["path"] or "",
+        )
+        for one in answer["items"]
+    ]
+    out.print(fitted(("name", "kind", "scheme", "state", "since", "path"), rows, optional=("since",)))
+
+
+@app.command()
+def pause(name: Name, org: Org = None, env: Env = None, as_json: Json = False) -> None:
+    """Have the deliveries of a webhook come again later, within 30 seconds."""
+    _change(name, "pause", org, env, as_json=as_json)
+
+
+@app.command()
+def resume(name: Name, org: Org = None, env: Env = None, as_json: Json = False) -> None:
+    """Take the deliveries of a webhook again, within 30 seconds."""
+    _change(name, "resume", org, env, as_json=as_json)
+
+
+@app.command()
+def secret(
+    name: Name,
+    overlap: Annotated[
+        str,
+        typer.Option(
+            "--overlap", help="How long the secret before is good: 30m, 24h, 7d; 0m ends it.", metavar="TIME"
+        ),
+    ] = "24h",
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Set the secret that a webhook is signed with, read from stdin; the one before is good for a while."""
+    from millrace.core import clock
+    from millrace.core.errors import PermanentError
+    from millrace.core.table import Table
+    from millrace.webhooks.secrets import LONGEST_OVERLAP_HOURS, SecretStore, prefix
+
+    span = durations.parse("--overlap", overlap)
+    if span.total_seconds() > LONGEST_OVERLAP_HOURS * 3600:
+        raise UsageError(f"--overlap is at most {LONGEST_OVERLAP_HOURS // 24}d")
+    target = find_target(env)
+    org, scheme = _source(name, target.env)
+    value = _read(f"The secret of {name}")
+    problem = _problem(scheme, value)
+    if problem:
+        raise UsageError(problem)
+    metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
+    operators.audit(metadata, org, "sources.secret", {"source": name, "overlap": overlap})
+    store = SecretStore(target.client("secretsmanager"), prefix(target.env))
+    try:
+        stored = store.set(name, value, clock.now(), span)
+    except PermanentError as error:
+        raise UsageError(str(error)) from error
+    if as_json:
+        print_json({"source": name, "org": org, "good": len(stored)})
+    else:
+        before = f"; the one before is good for {overlap}" if len(stored) > 1 else ""
+        out.print(f"{name} believes what is signed with it, at once{before}.")
+
+
+def _change(name: str, what: str, org: str | None, env: str | None, *, as_json: bool) -> None:
+    path = f"/v1/sources/{quote(name, safe='')}/{what}"
+    source: dict[str, Any] = repairs.post(Api(find_target(env), org), path, {})
+    if as_json:
+        print_json(source)
+    else:
+        out.print(f"{source['name']} is {source['state']}")
+
+
+def _source(name: str, env: str) -> tuple[str, str]:
+    """Tenant and scheme of a source of kind webhook, from its file in this checkout.
+
+    Raises:
+        RefusedError: there is none, or it is of another kind or environment.
+    """
+    from millrace.compiler.places import located
+    from millrace.compiler.sentences import meant
+    from millrace.compiler.sources import DEFINITIONS, FOLDER
+    from millrace.contracts.errors import ContractError
+
+    root = checkout().root
+    known = {path.stem: path for path in sorted((root / "schemas" / FOLDER).glob("*.yaml"))}
+    if name not in known:
+        raise RefusedError(f"there is no schemas/{FOLDER}/{name}.yaml{meant(name, known)}")
+    try:
+        source = DEFINITIONS.of_file(known[name], f"{FOLDER}/{name}.yaml")
+    except ContractError as error:
+        raise RefusedError("\n".join(located(error, root))) from error
+    if source.webhook is None:
+        raise RefusedError(f"{name} is of kind {source.kind}, which has no secret")
+    if env not in source.environments:
+        raise RefusedError(f"{name} is not in {env}: its file names {', '.join(source.environments)}")
+    return source.org, source.webhook.scheme
+
+
+def _read(prompt: str) -> str:
+    """A secret without the line's end; at a terminal it is not shown."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(prompt, hide_input=True)).strip()
+    return sys.stdin.read().strip()
+
+
+def _problem(scheme: str, value: str) -> str:
+    """Why a value cannot be a secret of a scheme; empty if it can. Shows nothing of it."""
+    from datetime import UTC, datetime
+
+    from millrace.webhooks.delivery import Delivery, SignatureError
+    from millrace.webhooks.signatures import STANDARD_HEADER, STANDARD_ID, STANDARD_TIME, standard
+
+    if not value:
+        return 'nothing came on stdin: printf %s "$SECRET" | millrace sources secret NAME'
+    try:
+        if scheme == "sendgrid":
+            from millrace.webhooks.sendgrid import public_key
+
+            public_key(value)
+        elif scheme == "standard":
+            headers = {STANDARD_ID: "1", STANDARD_TIME: "1", STANDARD_HEADER: "v1,x"}
+            standard(Delivery("POST", "", headers, b""), [value], datetime.now(UTC))
+    except SignatureError as error:
+        if "of this source" in str(error):
+            return f"{error}: copy it from the provider's page as it stands there"
+    return ""

@@ -170,7 +170,9 @@ def _resources(service: str, operation: str, params: Mapping[str, Any]) -> list[
         case "stepfunctions":
             return [f"machine/{str(params['stateMachineArn']).rsplit(':', 1)[-1]}"]
         case _:
-            return [f"{service}/unknown"]
+            # Secrets are recorded on the laptop, and compared with each environment's.
+            secret = str(params.get("SecretId", ""))
+            return [f"secret/{secret.removeprefix('millrace/local/')}" if secret else f"{service}/unknown"]
 
 
 class Rights:
@@ -206,6 +208,8 @@ def _shown(resource: Any, environment: str) -> str:
         text = "".join(_shown(part, environment) for part in resource["Fn::Join"][1])
         if re.search(r":role/millrace-\w+-bi-\*$", text):
             return "role/bi"
+        if (secret := re.search(r":secretsmanager:.*:secret:millrace/\w+/(.*)$", text)) is not None:
+            return f"secret/{secret[1]}"
         glue = re.search(r":glue:.*:(catalog|database/.*|table/.*)$", text)
         if glue is None:
             return text

@@ -1,4 +1,4 @@
-"""The real handlers of post_events and collect, over clients without a network or over stores that do nothing."""
+"""The real handlers of post_events, collect and receive_webhooks, over clients without a network or over stores that do nothing."""
 
 import base64
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from millrace.eventstore.append_to_log import LogAppender
 from millrace.intake.accept import Intake
 from millrace.privacy.tenant_box import TenantBox
 from millrace.quarantine.store import QuarantineStore
+from millrace.webhooks.secrets import Secret
 from tests.support.functions import function
 from tests.support.people import EverybodyIsKnown
 
@@ -151,3 +152,20 @@ def call(
         "body": base64.b64encode(body).decode(),
         "isBase64Encoded": True,
     }
+
+
+@contextmanager
+def receive_webhooks(secret: str) -> Iterator[Handler]:
+    """The handler of receive_webhooks, over a client whose calls do nothing; every source has the secret, and none is paused."""
+    aws.client.cache_clear()
+    alone = _alone(Nothing())
+    with (
+        redirect_stdout(Sink()),
+        function("receive_webhooks", ENVIRON) as handler,
+        patch("functions.receive_webhooks.handler.intake", lambda *_: alone),
+        patch("millrace.rates.tenant_limits.read", no_limits),
+        patch("millrace.webhooks.secrets.SecretStore.read", lambda *_: (Secret(secret),)),
+        patch("millrace.feeders.states.States.paused", lambda *_: False),
+    ):
+        yield handler
+    aws.client.cache_clear()

@@ -2,7 +2,8 @@
 
 The handler over clients whose calls do nothing, for 100 events: those of the demo as CloudEvents, and page views as
 Segment's SDKs and Snowplow's trackers send them, against the events that the mapping makes of them. Below boto3, whose
-calls are the same for both, the factor is nearer to 1.
+calls are the same for both, the factor is nearer to 1. Of webhooks one delivery is one event, as providers send them: a charge of Stripe's of 3 KB,
+verified and mapped, against the same payment in our form.
 """
 
 from typing import Any
@@ -14,6 +15,9 @@ from bench.figure import Figure, ratio
 from millrace.core import clock
 from millrace.intake.parse import Candidate
 from millrace.producers import cloudevents, segment, snowplow
+from millrace.webhooks.delivery import Delivery
+from millrace.webhooks.sources import readers
+from tests.support.webhooks import STRIPE, charge, gateway_event, of_stripe
 
 COUNT = 100
 _URL = "https://shop.example/products/sku_1?campaign=autumn"
@@ -45,6 +49,37 @@ def measure() -> list[Figure]:
             edge.call(orjson.dumps({"data": payloads}), route="POST /com.snowplowanalytics.snowplow/tp2"),
             [one.event for one in views],
         ),
+        *_webhooks(),
+    ]
+
+
+def _webhooks() -> list[Figure]:
+    secret = "whsec_of_the_bench"  # noqa: S105  it opens nothing
+    bodies = [orjson.dumps(charge(number)) for number in range(COUNT)]
+    deliveries = [gateway_event(STRIPE, body, of_stripe(body, secret)) for body in bodies]
+    (reader,) = [one for one in readers("local") if one.binding.name == STRIPE]
+    made = [reader.candidates(Delivery("POST", "", {}, body), body, clock.now())[0].event for body in bodies]
+    native = [edge.call(orjson.dumps(event)) for event in made]
+    with edge.post_events(None) as post, edge.receive_webhooks(secret) as receive:
+        _check(post(native[0], None))
+        _check(receive(deliveries[0], None))
+
+        def hooks() -> None:
+            for one in deliveries:
+                receive(one, None)
+
+        def posts() -> None:
+            for one in native:
+                post(one, None)
+
+        measured = ratio(hooks, posts)
+    return [
+        Figure(
+            "P24",
+            f"{COUNT} calls of Stripe's / the same payments in our form, stores do nothing",
+            measured,
+            1.3,
+        )
     ]
 
 

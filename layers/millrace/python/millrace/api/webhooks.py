@@ -19,8 +19,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from millrace.api.route import Call
 from millrace.core import clock, limits, metrics
-from millrace.core.http import JSON, Caller, Document, Problem, Request
+from millrace.core.http import JSON, Caller, Document, Problem
 from millrace.eventstore.append import AppendResult
+from millrace.feeders.binding import Binding
 from millrace.feeders.states import States
 from millrace.intake import parse, refusals
 from millrace.intake.accept import Intake
@@ -45,10 +46,11 @@ _NOBODY = os.urandom(32)
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What a source's deliveries meet: its scheme of signatures, and what makes candidates of them."""
+    """What a source's deliveries meet: its scheme of signatures, what makes candidates of them, and as whom they are counted."""
 
     verify: Verify
     reader: Reader
+    caller: Caller
 
 
 class WebhooksApi:
@@ -91,14 +93,14 @@ class WebhooksApi:
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"a delivery holds at most {limits.BYTES_PER_WEBHOOK >> 20} MB",
             )
-        door, delivery = self._believed(call), _delivery(request)
+        delivery = Delivery(request.route.partition(" ")[0], request.url, request.headers, request.body)
+        door = self._believed(call.values["binding"], delivery)
         binding, received_at = door.reader.binding, clock.now()
         if self._states.paused(binding.org, binding.name):
             raise _later("paused", "this source is paused: send it again later")
         body = parse.body_of(request.body, request.headers, limits.BYTES_PER_WEBHOOK)
         found = door.reader.candidates(delivery, body, received_at)
-        caller = Caller(binding.org, binding.name, frozenset(), kind="source", id=f"source:{binding.name}")
-        headers = self._rates.take_events(caller, len(found))
+        headers = self._rates.take_events(door.caller, len(found))
         results: list[EventResult] = []
         for number, batch in enumerate(batches(found)):
             # The refused of a request are one object, so each batch is a request.
@@ -113,14 +115,13 @@ class WebhooksApi:
         told = {name: counts[outcome] for name, outcome in _COUNTED.items()}
         return Document(told, JSON, HTTPStatus.OK, headers)
 
-    def _believed(self, call: Call) -> Door:
+    def _believed(self, name: str, delivery: Delivery) -> Door:
         """The door of a delivery that its source's provider has signed.
 
         Raises:
             Problem: 401.
         """
-        name = call.values["binding"]
-        door, delivery = self._doors.get(name), _delivery(call.request)
+        door = self._doors.get(name)
         if door is None:
             # As much work as for the usual scheme.
             hmac.new(_NOBODY, delivery.body, hashlib.sha256).digest()
@@ -144,11 +145,11 @@ class WebhooksApi:
 
 def doors(readers: Sequence[Reader], verify_of: Callable[[Reader], Verify]) -> dict[str, Door]:
     """The door of each source, by name."""
-    return {one.binding.name: Door(verify_of(one), one) for one in readers}
+    return {one.binding.name: Door(verify_of(one), one, _caller(one.binding)) for one in readers}
 
 
-def _delivery(request: Request) -> Delivery:
-    return Delivery(request.route.partition(" ")[0], request.url, request.headers, request.body)
+def _caller(source: Binding) -> Caller:
+    return Caller(source.org, source.name, frozenset(), kind="source", id=f"source:{source.name}")
 
 
 def _why_not(door: Door, delivery: Delivery, secrets: Sequence[str], now: datetime) -> str | None:

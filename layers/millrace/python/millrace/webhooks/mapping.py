@@ -74,14 +74,15 @@ class Provider:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Provider":
         """As the bundle holds it."""
+        moment = _expression(document["moment"])
         return cls(
             document["name"],
             tuple(document["ids"]),
             document["kind"],
-            _expression(document["moment"]),
+            moment,
             tuple(document["keep"]),
             document["exponents"],
-            {kind: tuple(map(_rule, rules)) for kind, rules in document["rules"].items()},
+            {kind: tuple(_rule(one, moment) for one in rules) for kind, rules in document["rules"].items()},
         )
 
     def identity(self, message: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -105,11 +106,16 @@ class Provider:
             event["timestamp"] = moment
         if rule is None:
             kept = _kept(message, self.keep)
-            payload = {"webhookId": binding, "source": self.name, "payload": kept}
-            return {**event, "eventType": UNKNOWN_TYPE, "data": {"payload": payload}}
-        made = {name: self._made(one, message) for name, one in rule.payload.items()}
+            received = {"webhookId": binding, "source": self.name, "payload": kept}
+            return {**event, "eventType": UNKNOWN_TYPE, "data": {"payload": received}}
         event["eventType"] = rule.event_type
-        event["data"] = {"payload": {name: one for name, one in made.items() if one is not None}}
+        payload = {}
+        for name, one in rule.payload.items():
+            # Most moments of a message are the one that it is of.
+            made = moment if one is self.moment else self._made(one, message)
+            if made is not None:
+                payload[name] = made
+        event["data"] = {"payload": payload}
         for name, paths in (("correlationId", rule.correlation), ("userId", rule.user)):
             found = _as_text(_first(message, paths))
             if found:
@@ -124,7 +130,7 @@ class Provider:
             return None
         if one.currency:
             return self._decimal(found, value(message, one.currency))
-        return _converted(one.convert, found)
+        return _converted(one.convert, found) if one.convert else found
 
     def _decimal(self, units: Any, currency: Any) -> Any:
         """Minor units as a decimal: 1999 cents are 19.99, 1999 yen are 1999."""
@@ -137,10 +143,13 @@ class Provider:
 
 def value(message: Any, path: str) -> Any:
     """What a path leads to; None where it leads nowhere."""
+    # This runs for every field of every message, whose parser makes dicts and lists and nothing that extends them.
     for name in _names(path):
-        if isinstance(message, Mapping):
+        if message.__class__ is dict:
             message = message.get(name)
-        elif isinstance(message, list) and name.isascii() and name.isdigit() and int(name) < len(message):
+            if message is None:
+                return None
+        elif message.__class__ is list and name.isascii() and name.isdigit() and int(name) < len(message):
             message = message[int(name)]
         else:
             return None
@@ -153,8 +162,11 @@ def _names(path: str) -> tuple[str, ...]:
 
 
 def _first(message: Mapping[str, Any], paths: Sequence[str]) -> Any:
-    found = (value(message, path) for path in paths)
-    return next((one for one in found if one is not None and one != ""), None)
+    for path in paths:
+        found = value(message, path)
+        if found is not None and found != "":
+            return found
+    return None
 
 
 def _applies(rule: Rule, message: Mapping[str, Any]) -> bool:
@@ -203,7 +215,7 @@ def _moment(found: Any, in_a_second: int) -> Any:
 
 
 def _is_whole(found: Any) -> bool:
-    return isinstance(found, int) and not isinstance(found, bool)
+    return found.__class__ is int
 
 
 def _as_text(found: Any) -> str:
@@ -217,10 +229,12 @@ def _expression(document: Mapping[str, Any]) -> Expression:
     return Expression(tuple(document["paths"]), document["convert"], document["const"], document["currency"])
 
 
-def _rule(document: Mapping[str, Any]) -> Rule:
+def _rule(document: Mapping[str, Any], moment: Expression) -> Rule:
+    payload = {name: _expression(one) for name, one in document["payload"].items()}
     return Rule(
         document["event_type"],
-        {name: _expression(one) for name, one in document["payload"].items()},
+        # One that is made as the moment is that, so that it is made once.
+        {name: moment if one == moment else one for name, one in payload.items()},
         document["when"],
         tuple(document["correlation"]),
         tuple(document["user"]),

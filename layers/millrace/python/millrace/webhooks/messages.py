@@ -64,11 +64,9 @@ class Reader:
             names = (*names, str(candidate.index))
         made = {"eventId": event_id(self.binding.org, KIND, self.binding.name, *names), **event}
         if "timestamp" in made:
-            return replace(candidate, event=made, raw=None)
+            return Candidate(candidate.index, made)
         # Each delivery comes at another time, which is not part of what makes two deliveries the same event.
-        return replace(
-            candidate, event={**made, "timestamp": clock.utc_text(received_at)}, sent=made, raw=None
-        )
+        return Candidate(candidate.index, {**made, "timestamp": clock.utc_text(received_at)}, sent=made)
 
     def _event(self, message: dict[str, Any]) -> dict[str, Any]:
         if self.provider is not None:

@@ -16,6 +16,7 @@ from tests.support.mutants.planted import (
     store,
     tiles,
     user_ids,
+    webhooks,
 )
 
 MUTANTS = (
@@ -34,4 +35,5 @@ MUTANTS = (
     *queries.MUTANTS,
     *realtime.MUTANTS,
     *user_ids.MUTANTS,
+    *webhooks.MUTANTS,
 )

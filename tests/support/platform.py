@@ -121,6 +121,7 @@ class Platform:
             "KEY_EVENTS_PER_SECOND": REQUEST_LIMIT_OFF,
             "REQUESTS_PER_SECOND": REQUEST_LIMIT_OFF,
             "KEY_REQUESTS_PER_SECOND": REQUEST_LIMIT_OFF,
+            "ROWS_PER_SECOND": REQUEST_LIMIT_OFF,
             "LOG_LEVEL": "ERROR",
         }
         stems = (
@@ -139,6 +140,7 @@ class Platform:
             "check_schema",
             "query_lake",
             "receive_bus_events",
+            "import_file",
             "archive_events",
             "route_events",
             "project_events",

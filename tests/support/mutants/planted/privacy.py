@@ -126,8 +126,8 @@ MUTANTS = (
         "what is refused of an erased person goes to quarantine",
         "H4",
         f"{LAYER}/intake/accept.py",
-        "                        case.kept = False",
-        "                        case.kept = True",
+        "                        case.result.kept = False",
+        "                        case.result.kept = True",
         ERASED,
     ),
     Mutant(

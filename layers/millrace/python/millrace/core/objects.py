@@ -6,7 +6,8 @@ Which method for which need:
 - its size before its bytes, or its lines as they come: `open` (None where it is missing)
 - write, replacing what is there: `put`; write unless the key is taken: `put_new` returns whether it wrote
 - the objects below a prefix, in the order of their keys: `list_objects`; the folders below one: `list_folders`
-- remove: `delete`, `delete_all` (1,000 a call), with all older versions: `purge`; copy within the bucket: `copy`; its own metadata: `metadata`
+- what it is, and bytes of one that must still be the same: `head`, `get_range`
+- remove: `delete`, `delete_version`, `delete_all` (1,000 a call), with all older versions: `purge`; copy within the bucket: `copy`; its own metadata: `metadata`
 
 `doing` begins the message of an error ("read dead letter").
 
@@ -33,6 +34,16 @@ class ListedObject(NamedTuple):
     key: str
     size: int
     modified: datetime
+
+
+class Head(NamedTuple):
+    """What an object is: bytes, ETag without quotes, version (empty in a bucket that keeps none), moment, metadata."""
+
+    size: int
+    etag: str
+    version: str
+    modified: datetime
+    metadata: dict[str, str]
 
 
 class Opened:
@@ -85,6 +96,46 @@ class Objects:
             return self._open(key, doing)
         except NotFoundError:
             return None
+
+    def head(self, key: str, *, doing: str = "") -> Head:
+        """What an object is, without its bytes.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with calling(doing or f"look at {key}"):
+            said = self._s3.head_object(Bucket=self.bucket, Key=key)
+        return Head(
+            said["ContentLength"],
+            said["ETag"].strip('"'),
+            said.get("VersionId", ""),
+            said["LastModified"],
+            said["Metadata"],
+        )
+
+    def get_range(self, key: str, start: int, size: int, *, etag: str, doing: str = "") -> bytes:
+        """Bytes of an object that is still the one of this ETag.
+
+        Raises:
+            ConditionFailedError: another one has taken its place.
+            NotFoundError: there is none.
+        """
+        with calling(doing or f"read {key}"):
+            answer = self._s3.get_object(
+                Bucket=self.bucket,
+                Key=key,
+                Range=f"bytes={start}-{start + size - 1}",
+                IfMatch=f'"{etag}"',
+            )
+            body: bytes = answer["Body"].read()
+        return body
+
+    def delete_version(self, key: str, version: str, *, doing: str = "") -> None:
+        """Deletes one version of an object for good; the object, where the bucket keeps no versions (no `version`)."""
+        with calling(doing or f"delete {key}"):
+            self._s3.delete_object(
+                Bucket=self.bucket, Key=key, **({"VersionId": version} if version else {})
+            )
 
     def put(
         self,
@@ -234,3 +285,4 @@ class Objects:
             if not page.get("IsTruncated"):
                 return
             request = {**request, "ContinuationToken": page["NextContinuationToken"]}
+

@@ -2,6 +2,10 @@
 
 RAW = "raw/"
 RAW_EVENTS = f"{RAW}events/"
+# What is kept of imported files, sealed: the files, and their refused rows.
+EXTERNAL_DATA = f"{RAW}external-data/"
+# Where files are dropped: `imports/<org>/<event type>/<name>`.
+IMPORTS = "imports/"
 # The gateway's access log, for auditors.
 ACCESS_LOGS = f"{RAW}logs/"
 PROCESSED = "processed/"

@@ -83,7 +83,7 @@ class Intake:
     def accept(self, candidates: Sequence[Candidate], origin: Origin) -> list[EventResult]:
         """One result per candidate, in order. Raises nothing, whatever an event holds and a store answers."""
         cases = self._attempt(candidates, origin, dry_run=False)
-        refused = [case for case in cases if case.result.outcome in REFUSED and case.kept]
+        refused = [case for case in cases if case.result.outcome in REFUSED and case.result.kept]
         if refused:
             self._keep(refused, origin)
         return [case.result for case in cases]
@@ -181,7 +181,7 @@ class Intake:
         for case, (contract, envelope, _) in asked:
             heeded = self._consents.heed(contract, envelope, people)
             if heeded.error is not None:
-                case.valid, case.kept = None, heeded.kept
+                case.valid, case.result.kept = None, heeded.kept
                 case.result.outcome, case.result.errors = AppendResult.REJECTED, [heeded.error]
                 case.result.withheld = True
             else:
@@ -211,7 +211,7 @@ class Intake:
                     if refusal is not None:
                         case.result.outcome, case.result.errors = AppendResult.REJECTED, [refusal]
                         # Of a person who was erased nothing is kept, in quarantine neither.
-                        case.kept = False
+                        case.result.kept = False
                         case.result.withheld = True
                         continue
                     case.item = self._row(case, judged, tenant_key, named, people)

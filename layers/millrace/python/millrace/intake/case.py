@@ -44,6 +44,8 @@ class EventResult:
     withheld: bool = False
     # The id that it would have in quarantine, where it is kept nowhere because of whom it names.
     unkept_id: str | None = None
+    # Whether it may be kept if it is refused.
+    kept: bool = True
 
 
 @dataclass(slots=True)
@@ -56,8 +58,6 @@ class Case:
     valid: Judged | None = None
     # What is stored of it, where consents leave less than the envelope.
     heeded: Envelope | None = None
-    # Whether it goes to quarantine if it is refused.
-    kept: bool = True
     item: Item = field(default_factory=dict)
 
     @property

@@ -64,6 +64,7 @@ SETS = (
     ("runtime", "duckdb", "sketches"),
     ("runtime", "lake", "duckdb"),
     ("runtime", "mlflow"),
+    ("runtime", "lake", "privacy"),
     ("runtime", "lake", "iceberg"),
     ("runtime", "lake", "iceberg", "privacy"),
 )

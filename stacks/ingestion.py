@@ -17,6 +17,7 @@ from stacks.constructs.bus_feeder import BusFeeder
 from stacks.constructs.canary import Canary
 from stacks.constructs.capture import Capture
 from stacks.constructs.dashboards import PlatformOverview
+from stacks.constructs.file_import import FileImport
 from stacks.constructs.grants import Deployed
 from stacks.constructs.http_api import EventApi
 from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PROTECTING, PlatformFunction
@@ -36,7 +37,7 @@ QUERY = Duration.minutes(5)
 class IngestionStack(PlatformStack):
     """Whatever answers a client."""
 
-    third_party = ("runtime", "registry", "onnx", "sketches", "policies", "privacy", "duckdb", "avro")
+    third_party = ("runtime", "lake", "registry", "onnx", "sketches", "policies", "privacy", "duckdb", "avro")
 
     def __init__(
         self,
@@ -91,6 +92,7 @@ class IngestionStack(PlatformStack):
         BusFeeder(self, "BusFeeder", fleet=self.fleet, function=from_bus, after=capture.resource)
         waiting = WaitingReplay(self, "Waiting", fleet=self.fleet)
         waiting.resource.node.add_dependency(capture.resource)
+        files = FileImport(self, "Files", fleet=self.fleet, after=capture.resource)
         for writer in (
             functions["post_events"],
             functions["collect"],
@@ -99,6 +101,7 @@ class IngestionStack(PlatformStack):
             functions["change_alerts"],
             functions["manage_access"],
             from_bus,
+            files.function,
             waiting.function,
         ):
             # A deploy that raises `type_shards`: nothing is written to a shard before lists read it.

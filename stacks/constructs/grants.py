@@ -87,6 +87,8 @@ ACTIONS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
 # Why rights on objects end in a wildcard: what their names are made of. The longest prefix that fits counts.
 PREFIX_REASONS: Mapping[str, str] = {
     prefixes.RAW: "Objects are named by tenant, category, day and the sequence numbers they hold.",
+    prefixes.EXTERNAL_DATA: "Parts of files are named by tenant and import.",
+    prefixes.IMPORTS: "Whoever drops a file names it, below its tenant and event type.",
     prefixes.ACCESS_LOGS: "An object of the access log is named by the batch that it holds.",
     prefixes.PROCESSED: "Objects are named by table, run, tenant and day.",
     prefixes.CURATED: "Objects are named by table, run, tenant and day.",

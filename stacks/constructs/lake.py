@@ -1,5 +1,7 @@
 """The lake's bucket: versioned, encrypted, reached over TLS only, and cleared by prefix and age."""
 
+from typing import cast
+
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -11,8 +13,10 @@ from millrace.core.prefixes import (
     CURATED,
     DEAD_LETTERS,
     EXPORTS,
+    EXTERNAL_DATA,
     FAILED_BATCHES,
     FEATURE_STATES,
+    IMPORTS,
     PROCESSED,
     QUARANTINE,
     QUERY_RESULTS,
@@ -21,6 +25,7 @@ from millrace.core.prefixes import (
     REDRIVEN,
     RUNS,
 )
+from millrace.quarantine.entry import KEPT_DAYS
 from stacks.constructs.bucket_keys import refuse_kms, refuse_other_keys
 from stacks.constructs.waivers import waive
 from stacks.environment import RAW_EXPIRY_DAYS
@@ -63,9 +68,23 @@ class Lake(Construct):
             removal_policy=self._removal,
             auto_delete_objects=self._emptied,
         )
+        self._tell_of_objects()
         refuse_other_keys(self.bucket, key)
         if settings.omits(Omission.ACCESS_LOG_BUCKET):
             waive(self.bucket, "S1", OMISSION_REASONS[Omission.ACCESS_LOG_BUCKET])
+
+    def _tell_of_objects(self) -> None:
+        """S3 tells EventBridge of new objects, which costs nothing until a rule takes one.
+
+        The bucket's own property does it: `event_bridge_enabled` would have a function of the CDK's change the bucket behind
+        CloudFormation.
+        """
+        bucket = cast(s3.CfnBucket, self.bucket.node.default_child)
+        bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(
+                event_bridge_enabled=True
+            )
+        )
 
     def _access_logs(self) -> s3.IBucket | None:
         if self._settings.omits(Omission.ACCESS_LOG_BUCKET):
@@ -115,6 +134,16 @@ class Lake(Construct):
                 prefix=EXPORTS,
                 expiration=Duration.days(EXPORT_DAYS),
                 noncurrent_version_expiration=Duration.days(1),
+            ),
+            # Files in clear, which an import takes away; and what it keeps of them, sealed.
+            *(
+                s3.LifecycleRule(
+                    id=prefix.strip("/").replace("/", "-"),
+                    prefix=prefix,
+                    expiration=Duration.days(KEPT_DAYS),
+                    noncurrent_version_expiration=Duration.days(1),
+                )
+                for prefix in (EXTERNAL_DATA, IMPORTS)
             ),
             *self._rules("raw", RAW, lake.raw_infrequent_days, lake.raw_expiry_days),
             *self._rules("processed", PROCESSED, lake.tables_infrequent_days, None),

@@ -55,6 +55,7 @@ RIGHTS = {
     "post_events": INTAKE | {"dynamodb:Query"},
     "collect": INTAKE,
     "receive_webhooks": INTAKE | {"secretsmanager:GetSecretValue"},
+    "import_file": INTAKE | READS | {"dynamodb:BatchGetItem", "s3:DeleteObject", "s3:DeleteObjectVersion"},
     "receive_bus_events": INTAKE | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"},
     "check_schema": AUDITED,
     "replay_waiting": INTAKE
@@ -270,6 +271,7 @@ WORKERS = {"transform_partitions", "build_table", "materialize_features"}
 LONG = WORKERS | {
     "keep_audit",
     "erase_subject",
+    "import_file",
     "seal_tiles",
     "commit_table",
     "maintain_table",
@@ -408,6 +410,7 @@ def test_a_function_carries_no_layer_that_it_does_not_need(every: Templates) -> 
         }
         own = {
             "archive_events": {"Lake"},
+            "import_file": {"Lake"},
             "check_schema": {"Registry"},
             "query_lake": {"Duckdb"},
             **{one: {"Sketches"} for one in ("fold_tiles", "read_analytics", "watch_anomalies")},
@@ -475,6 +478,8 @@ def test_a_wildcard_resource_stands_alone_in_its_policy_and_is_a_prefix(every: T
             prefixes.add(text.split("'")[-2].lstrip("/:"))
     wanted = {
         "raw/logs/*",
+        "raw/external-data/*",
+        "imports/*",
         "quarantine/*",
         "privacy/certificates/*",
         "privacy/exports/*",

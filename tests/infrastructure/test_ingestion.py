@@ -262,6 +262,7 @@ def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
     writers = {
         "change_alerts",
         "collect",
+        "import_file",
         "manage_access",
         "post_events",
         "receive_bus_events",

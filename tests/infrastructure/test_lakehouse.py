@@ -35,6 +35,7 @@ CALLS = {
     "maintenance": {"MaintainTable": "maintaintable"},
     "seal_tiles": {"PinSources": "pinsources", "SealTiles": "Sealingsealtiles"},
     "erase_subject": {"EraseSubject": "Erasureerasesubject"},
+    "import_file": {"ImportFile": "Filesimportfile"},
     "train_model": {"PinSources": "pinsources"},
     "train_tenants": {
         "PinSources": "pinsources",

@@ -19,6 +19,7 @@ from millrace.imports.assemble import box
 from millrace.imports.kept import Kept
 from tests.support import events
 from tests.support.dropping import Drops
+from tests.support.erasing import Requests
 from tests.support.platform import ACME, GLOBEX, LAKE, Platform
 from tests.support.state_machine import Call, Killed
 
@@ -100,7 +101,9 @@ def test_the_same_file_twice_changes_nothing_and_a_row_more_is_one_event_more(ru
     assert len(running.rows("Events")) == 4
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.json", "a.ndjson", "a.json.gz", "a.parquet", "noname"])
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.csv.gz", "a.json", "a.ndjson", "a.json.gz", "a.parquet", "noname"]
+)
 def test_every_form_is_the_same_events(running: Platform, name: str) -> None:
     rows = [payment(1), payment(2)]
     typed = [{**row, "amount": 12.5} for row in rows]
@@ -128,8 +131,22 @@ def test_declared_columns_ids_decimals_and_dates(running: Platform) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     told = now.strftime("%d.%m.%Y %H:%M:%S")
     rows = [
-        {"Wann": told, "Beleg Nr": "7", "Bestellung": "ord_1", "Betrag": "1.234,5", "Währung": "EUR", "Art": "-"},
-        {"Wann": told, "Beleg Nr": "8", "Bestellung": "ord_2", "Betrag": "1.23", "Währung": "EUR", "Art": "card"},
+        {
+            "Wann": told,
+            "Beleg Nr": "7",
+            "Bestellung": "ord_1",
+            "Betrag": "1.234,5",
+            "Währung": "EUR",
+            "Art": "-",
+        },
+        {
+            "Wann": told,
+            "Beleg Nr": "8",
+            "Bestellung": "ord_2",
+            "Betrag": "1.23",
+            "Währung": "EUR",
+            "Art": "card",
+        },
     ]
     payload = "/data/payload/"
     declared = {
@@ -328,6 +345,29 @@ def test_an_unavailable_store_is_tried_again_and_then_told(
         if "document" in row and "failed" in row["document"]["S"]
     ]
     assert failed["state"] == "failed"
+
+
+def test_an_erasure_removes_what_is_kept_of_the_tenants_files(running: Platform) -> None:
+    drops, asked = Drops(running), Requests(running)
+    running.post(events.shipped_order(user="u-1"))
+    for org in (ACME, GLOBEX):
+        drop(drops, as_csv([payment(1), payment(2, amount="x")]), org=org)
+    kept = set(running.objects("raw/external-data/"))
+    assert {key.split("/")[2] for key in kept if "/files/" in key} == {f"org={ACME}", f"org={GLOBEX}"}
+    running.settle()
+    asked.erased("u-1")
+    left = set(running.objects("raw/external-data/"))
+    assert kept - left == {key for key in kept if f"org={ACME}/files/" in key}
+
+
+def test_a_file_that_is_removed_while_it_is_read_is_answered(running: Platform) -> None:
+    def hook(call: Call) -> None:
+        if call.payload["step"] == "take":
+            for key in running.objects("raw/external-data/"):
+                running.s3.delete_object(Bucket=LAKE, Key=key)
+
+    one = drop(Drops(running, hook), as_csv([payment(1)]))
+    assert (one["state"], one["reason"]) == ("refused", "removed")
 
 
 def test_a_dry_run_stores_nothing(running: Platform) -> None:

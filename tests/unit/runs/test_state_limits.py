@@ -40,6 +40,7 @@ SPLIT = dict.fromkeys(("trainFrom", "trainTo", "testFrom", "testTo"), "2026-11-2
 INPUTS: Mapping[str, list[Any]] = {
     "backfill": [{"from": "2025-10-18", "to": "2026-11-21", "request": RUN}],
     "erase_subject": [{"org": ORG, "requestId": "0" * 36, "kind": kind} for kind in ("erase", "export")],
+    "import_file": [{"key": "k" * 1024, "etag": "0" * 40, "time": "2026-11-21T10:05:00Z"}],
     "train_model": [{}, {"org": ORG, "model": "fraud", "split": SPLIT, "data": URL, "request": RUN}],
 }
 
@@ -115,6 +116,7 @@ class Lake:
                 {one.name: 0 for one in fields(Done)},
             ],
             "EraseSubject": erase,
+            "ImportFile": take_file,
             "PublishRun": lambda _: [{**run, "status": "done"}, {**run, "status": "partly"}],
             "PlanBackfill": plan_days,
             "MaintainTable": maintain,
@@ -130,6 +132,15 @@ class Lake:
                 {"status": "refused", "why": TEXT},
             ],
         }
+
+
+def take_file(payload: Any) -> list[Any]:
+    # A file that never ends is the path with the most events.
+    one = {"org": ORG, "importId": "0" * 32, "rows": 10**7}
+    ends = [{**one, "state": state} for state in ("done", "refused", "failed")]
+    if payload["step"] == "begin":
+        return [{"state": "none"}, {**one, "state": "running"}, *ends]
+    return ends if payload["step"] == "fail" else [{**one, "state": "running"}, *ends]
 
 
 def erase(payload: Any) -> list[Any]:
@@ -181,7 +192,7 @@ def walked(lake: Lake, train_in: str) -> Bounds:
     bounds = Bounds(lake.answers(), {**values, "MaxWait": "43200"})
     for machine in MACHINES:
         # The others are started by one of these.
-        if machine in (*names.MACHINES, "erase_subject"):
+        if machine in (*names.MACHINES, "erase_subject", "import_file"):
             for given in INPUTS.get(machine, [{}]):
                 bounds.walk(machine, RUN, given)
     assert set(bounds.events) == set(MACHINES), "a machine that nothing starts"

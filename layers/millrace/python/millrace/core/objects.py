@@ -133,9 +133,7 @@ class Objects:
     def delete_version(self, key: str, version: str, *, doing: str = "") -> None:
         """Deletes one version of an object for good; the object, where the bucket keeps no versions (no `version`)."""
         with calling(doing or f"delete {key}"):
-            self._s3.delete_object(
-                Bucket=self.bucket, Key=key, **({"VersionId": version} if version else {})
-            )
+            self._s3.delete_object(Bucket=self.bucket, Key=key, **({"VersionId": version} if version else {}))
 
     def put(
         self,
@@ -285,4 +283,3 @@ class Objects:
             if not page.get("IsTruncated"):
                 return
             request = {**request, "ContinuationToken": page["NextContinuationToken"]}
-

@@ -80,7 +80,8 @@ class Importing:
             return None
         there = self.imports.find(file.org, file.import_id)
         if there is not None:
-            return there
+            # Another file under the name of an import is none of its own.
+            return there if there.etag == file.etag else None
         try:
             head = self.lake.head(key, doing="look at the dropped file")
         except NotFoundError:
@@ -91,6 +92,7 @@ class Importing:
             import_id=file.import_id,
             event_type=file.event_type,
             name=file.name[:512],
+            etag=file.etag,
             size=head.size,
             options=head.metadata.get("options", ""),
             principal=head.metadata.get("principal", "") or KIND,
@@ -423,7 +425,7 @@ def report(one: Import, reasons: list[dict[str, Any]]) -> Mapping[str, Any]:
     return {
         "importId": one.import_id,
         "eventType": one.event_type,
-        "file": one.name,
+        "file": one.name.rpartition("/")[2],
         "bytes": one.size,
         "state": one.state,
         "dryRun": Options.of_json(one.options).dry_run if one.reason != "options" else False,

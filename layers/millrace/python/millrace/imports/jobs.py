@@ -1,6 +1,8 @@
 """What is known of each import: a row of Metadata, `<org>#imports` / `<import id>`, replaced only by who has read it last."""
 
 import hashlib
+import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,6 +19,7 @@ KIND = "imports"
 State = Literal["running", "done", "refused", "failed"]
 KEPT = timedelta(days=90)
 _MOMENT_DIGITS = 12
+_ID = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,30 @@ class Dropped:
 
     @property
     def import_id(self) -> str:
-        """32 hex digits: the moment in milliseconds, then a hash of key and content. A second notice has the same."""
+        """32 hex digits, the first twelve a moment in milliseconds; a second notice of the file has the same.
+
+        A file that was sent through the API lies in a folder of its import's name; of another it is hashed.
+        """
+        folder, inside, _ = self.name.partition("/")
+        if inside and is_id(folder):
+            return folder
         digest = hashlib.sha256(f"{self.key}#{self.etag}".encode()).hexdigest()
         return f"{clock.epoch_millis(self.at):0{_MOMENT_DIGITS}x}{digest[:20]}"
+
+
+def is_id(text: str) -> bool:
+    """Whether a text has the form of an import's id."""
+    return _ID.fullmatch(text) is not None
+
+
+def new_id(at: datetime) -> str:
+    """An id for a file that is still to be sent."""
+    return f"{clock.epoch_millis(at):0{_MOMENT_DIGITS}x}{secrets.token_hex(10)}"
+
+
+def upload_key(org: str, event_type: str, import_id: str, name: str) -> str:
+    """Where a file goes that is sent through the API."""
+    return f"{IMPORTS}{org}/{event_type}/{import_id}/{name}"
 
 
 def dropped(key: str, etag: str, at: datetime) -> Dropped | None:
@@ -55,6 +79,7 @@ class Import:
         import_id: of `Dropped`.
         event_type: that its rows become.
         name: of the file.
+        etag: of the file.
         size: its bytes.
         options: what is declared about it, JSON.
         principal: who sent it.
@@ -77,6 +102,7 @@ class Import:
     import_id: str
     event_type: str
     name: str
+    etag: str
     size: int
     options: str
     principal: str

@@ -1,7 +1,7 @@
 """What is kept of an import in the lake: the file and its refused rows, sealed in parts, and its report.
 
     raw/external-data/org=<org>/files/<import id>/original-<number>     sealed, 8 MB of the file each
-    raw/external-data/org=<org>/files/<import id>/refused-<first row>   sealed, rows in the form of the file
+    raw/external-data/org=<org>/files/<import id>/refused-<first row>-<number>   sealed, 3 MB of rows in the form of the file
     raw/external-data/org=<org>/reports/<import id>/reasons-<first row>.json
 
 Sealed parts are personal data of anybody, so they are kept as long as refused events are, and an erasure removes all of the
@@ -20,6 +20,8 @@ from millrace.imports.refused_file import RefusedFileError
 from millrace.privacy.tenant_box import TenantBox
 
 PART = 8 << 20
+# In base64 it fits into an answer of the API.
+REFUSED_PART = 3 << 20
 _NUMBER = 12
 
 
@@ -73,9 +75,15 @@ class Kept:
             rows: as they were read.
             header: what stands before the first rows that are refused; empty before others.
         """
-        key = f"{self._files}refused-{first:0{_NUMBER}d}"
-        if body := b"".join(row if row.endswith((b"\n", b"\r")) else row + b"\n" for row in rows):
-            self._put(key, header + body)
+        part, number = header, 0
+        for row in rows:
+            whole = row if row.endswith((b"\n", b"\r")) else row + b"\n"
+            if part and len(part) + len(whole) > REFUSED_PART:
+                self._put(self._refused(first, number), part)
+                part, number = b"", number + 1
+            part += whole
+        if len(part) > (0 if number else len(header)):
+            self._put(self._refused(first, number), part)
 
     def refused(self, after: str = "") -> Iterator[tuple[str, bytes]]:
         """The parts of the file of refused rows, each with its name; those behind `after`."""
@@ -95,6 +103,9 @@ class Kept:
         for one in self._lake.list_objects(f"{self._reports}reasons-"):
             found += orjson.loads(self._lake.get(one.key))
         return found
+
+    def _refused(self, first: int, number: int) -> str:
+        return f"{self._files}refused-{first:0{_NUMBER}d}-{number:04d}"
 
     def _original(self, number: int) -> str:
         return f"{self._files}original-{number:0{_NUMBER}d}"

@@ -19,6 +19,7 @@ from millrace.core.errors import PermanentError
 from millrace.core.prefixes import EXPORTS
 from millrace.core.table import Table
 from millrace.features.rows import row_key
+from millrace.imports.kept import files_of
 from millrace.people import certificate, requests
 from millrace.people.requests import DONE, OPEN, Requests, SubjectRequest
 from millrace.people.signing import Signer
@@ -103,6 +104,8 @@ class Erasure:
                 for name in self.stores.people.forms(org, request.subject, user):
                     self.features.delete(row_key(org, group, name), doing="remove features")
             self.stores.lake.purge(exports_of(org, request.subject), doing="remove exports")
+            # Anybody may be named in a file, and none is looked through: all that is kept of the tenant's goes.
+            self.stores.lake.purge(files_of(org), doing="remove imported files")
         removed, after = self._from_quarantine(org, user, given.get("after"), left)
         total = int(given.get("removed") or 0) + removed
         if after is None:

@@ -12,6 +12,7 @@ from millrace.compiler import api_document, untrusted
 from millrace.contracts.errors import CODES
 from millrace.core import limits, query, sizes
 from millrace.core.audit_actions import ACTIONS
+from millrace.imports import bounds
 from millrace.intake import patches, replay
 
 
@@ -39,6 +40,7 @@ def limit_page() -> str:
     """The page of limits."""
     rows = (
         *limits.LIMITS,
+        *bounds.LIMITS,
         *query.LIMITS,
         *sizes.LIMITS,
         *story.LIMITS,

@@ -1,7 +1,7 @@
 """Settings of the reads."""
 
 from millrace.api.guard import GuardedSettings
-from millrace.core.prefixes import QUARANTINE
+from millrace.core.prefixes import EXTERNAL_DATA, QUARANTINE
 from millrace.core.uses import (
     ANALYTICS,
     EVENTS,
@@ -39,4 +39,4 @@ class Settings(GuardedSettings):
     analytics_table: str = uses(
         ANALYTICS, "batch_get", "query", query=("eventType-date-index", "userId-metricType-index")
     )
-    lake_bucket: str = uses(LAKE, read=(QUARANTINE,))
+    lake_bucket: str = uses(LAKE, read=(EXTERNAL_DATA, QUARANTINE))

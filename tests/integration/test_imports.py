@@ -1,5 +1,6 @@
 """Files dropped in the lake become events, each row judged as a posted event is; whatever happens on the way."""
 
+import base64
 import csv
 import gzip
 import io
@@ -7,6 +8,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +16,7 @@ import pytest
 
 from millrace.core.objects import Objects
 from millrace.eventstore.append import AppendResult, TableAppender
-from millrace.imports import importing
+from millrace.imports import importing, kept
 from millrace.imports.assemble import box
 from millrace.imports.kept import Kept
 from tests.support import events
@@ -69,8 +71,8 @@ def refused(running: Platform, one: dict[str, Any]) -> bytes:
         (),
         {"metadata_table": "Metadata", "lake_bucket": LAKE, "tenant_key_id": running.kms_key},
     )
-    kept = Kept(Objects(running.s3, LAKE), box(settings), one["org"], one["import_id"])
-    return b"".join(body for _, body in kept.refused())
+    parts = Kept(Objects(running.s3, LAKE), box(settings), one["org"], one["import_id"])
+    return b"".join(body for _, body in parts.refused())
 
 
 def test_a_csv_is_events_and_its_refused_rows_are_a_file_to_repair(running: Platform) -> None:
@@ -352,12 +354,12 @@ def test_an_erasure_removes_what_is_kept_of_the_tenants_files(running: Platform)
     running.post(events.shipped_order(user="u-1"))
     for org in (ACME, GLOBEX):
         drop(drops, as_csv([payment(1), payment(2, amount="x")]), org=org)
-    kept = set(running.objects("raw/external-data/"))
-    assert {key.split("/")[2] for key in kept if "/files/" in key} == {f"org={ACME}", f"org={GLOBEX}"}
+    before = set(running.objects("raw/external-data/"))
+    assert {key.split("/")[2] for key in before if "/files/" in key} == {f"org={ACME}", f"org={GLOBEX}"}
     running.settle()
     asked.erased("u-1")
     left = set(running.objects("raw/external-data/"))
-    assert kept - left == {key for key in kept if f"org={ACME}/files/" in key}
+    assert before - left == {key for key in before if f"org={ACME}/files/" in key}
 
 
 def test_a_file_that_is_removed_while_it_is_read_is_answered(running: Platform) -> None:
@@ -368,6 +370,77 @@ def test_a_file_that_is_removed_while_it_is_read_is_answered(running: Platform) 
 
     one = drop(Drops(running, hook), as_csv([payment(1)]))
     assert (one["state"], one["reason"]) == ("refused", "removed")
+
+
+def _put(running: Platform, upload: dict[str, Any], body: bytes) -> str:
+    """What S3 does with a file that is put at the address: the key of the address, the headers as metadata."""
+    key = unquote(urlsplit(upload["url"]).path).lstrip("/").removeprefix(f"{LAKE}/")
+    metadata = {name.removeprefix("x-amz-meta-"): value for name, value in upload["headers"].items()}
+    etag: str = running.s3.put_object(Bucket=LAKE, Key=key, Body=body, Metadata=metadata)["ETag"]
+    return etag
+
+
+def test_a_file_is_sent_through_the_api_and_its_report_read(running: Platform) -> None:
+    drops = Drops(running)
+    rows = [payment(1), payment(2, amount="-1"), payment(3)]
+    asked = {"eventType": "payment.captured", "name": "C:\\a/b é.txt", "options": {"nulls": ["-é"]}}
+    begun = running.call("/v1/imports", asked, function="post_events", principal="shöp")["body"]
+    import_id, upload = begun["importId"], begun["upload"]
+    assert running.get("/v1/imports/{id}", id=import_id)["status"] == 404
+    assert parse_qs(urlsplit(upload["url"]).query)["X-Amz-SignedHeaders"] == [
+        "host;x-amz-meta-options;x-amz-meta-principal"
+    ]
+    etag = _put(running, upload, as_csv(rows))
+    (key,) = running.objects("imports/")
+    assert key == f"imports/{ACME}/payment.captured/{import_id}/b _.txt"
+    notice = {"key": key, "etag": etag, "time": events.moment()}
+    assert drops.run(notice).output["importId"] == import_id
+    report = running.get("/v1/imports/{id}", id=import_id)["body"]
+    assert (report["state"], report["file"], report["codes"]) == ("done", "b _.txt", {"minimum": 1})
+    (told,) = report["refused"]
+    assert (told["line"], told["errors"][0]["pointer"]) == (3, "/data/payload/amount")
+    assert {event["eventSource"] for event in drops.events(event_type="payment.captured")} == {"shöp"}
+    (listed,) = running.get("/v1/imports")["body"]["items"]
+    assert listed == {**report, "refused": []}
+    page = running.get("/v1/imports/{id}/refused", id=import_id)["body"]
+    assert page["cursor"] is None
+    assert base64.b64decode(page["content"]).splitlines() == [as_csv(rows).splitlines()[n] for n in (0, 2)]
+    assert running.get("/v1/imports/{id}", org=GLOBEX, id=import_id)["status"] == 404
+    denied = running.get("/v1/imports/{id}/refused", id=import_id, scopes="quarantine:read")
+    assert denied["status"] == 403
+    # Another file at the same address is no part of the import.
+    etag = _put(running, upload, as_csv([payment(9)]))
+    assert drops.run({**notice, "etag": etag}).output["state"] == "none"
+    assert len(drops.events(event_type="payment.captured")) == 2
+
+
+def test_refused_rows_come_in_pages(running: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "REFUSED_PART", 400)
+    drops = Drops(running)
+    rows = [payment(n, amount="x") for n in range(10)]
+    one = drop(drops, as_csv(rows))
+    pages, query = b"", {}
+    while True:
+        page = running.get("/v1/imports/{id}/refused", query=query, id=one["import_id"])["body"]
+        pages += base64.b64decode(page["content"])
+        if page["cursor"] is None:
+            break
+        query = {"cursor": page["cursor"]}
+    assert query
+    assert pages == as_csv(rows)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"eventType": "no.such", "name": "a"},
+        {"eventType": "alert.raised", "name": "a"},
+        {"eventType": "payment.captured", "name": "a", "options": {"odd": 1}},
+        {"eventType": "payment.captured", "name": "a", "options": {"nulls": ["x" * 2000]}},
+    ],
+)
+def test_an_address_is_given_for_what_can_be_imported(running: Platform, asked: dict[str, Any]) -> None:
+    assert running.call("/v1/imports", asked, function="post_events")["status"] == 400
 
 
 def test_a_dry_run_stores_nothing(running: Platform) -> None:

@@ -20,6 +20,7 @@ from millrace.api.events import EventsApi
 from millrace.api.features import FeaturesApi
 from millrace.api.fraud import DecisionsApi, decision_id
 from millrace.api.guard import Guard
+from millrace.api.imports import ImportsApi
 from millrace.api.personal import Personal
 from millrace.api.persons import PersonsApi
 from millrace.api.quarantine import QuarantineApi
@@ -44,6 +45,7 @@ from millrace.eventstore.reader import EventReader
 from millrace.eventstore.trace import Tracer
 from millrace.features import views as feature_views
 from millrace.features.online import OnlineStore
+from millrace.imports.jobs import Imports
 from millrace.patterns import definition
 from millrace.patterns import reading as patterns
 from millrace.patterns.timers import Timers
@@ -84,7 +86,11 @@ def reads(settings: ReadSettings, log: Callable[[str], None], guard: Guard) -> R
     people = People(Table(dynamodb, settings.subject_keys_table), tenant_keys)
     analytics = Table(dynamodb, settings.analytics_table)
     lake = Objects(client("s3"), settings.lake_bucket)
-    refused = QuarantineStore(metadata, lake, TenantBox(tenant_keys))
+    box = TenantBox(tenant_keys)
+    refused, imports = (
+        QuarantineStore(metadata, lake, box),
+        ImportsApi(Imports(metadata), lake, box, metadata),
+    )
     quarantine = QuarantineApi(refused, registry, metadata, people)
     schemas, registered = SchemasApi(registry), Subjects(registry)
     catalog = Catalog(
@@ -120,6 +126,9 @@ def reads(settings: ReadSettings, log: Callable[[str], None], guard: Guard) -> R
         "GET /v1/events/{eventId}": events.get,
         "GET /v1/events/{eventId}/trace": events.trace,
         "POST /v1/detokenise": Detokenise(reader, personal, metadata, guard.rates).post,
+        "GET /v1/imports": imports.list,
+        "GET /v1/imports/{id}": imports.get,
+        "GET /v1/imports/{id}/refused": imports.refused,
         "GET /v1/quarantine": quarantine.list,
         "GET /v1/quarantine/{id}": quarantine.get,
         "GET /v1/fraud/decisions": decisions.get,

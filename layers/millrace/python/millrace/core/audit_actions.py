@@ -19,6 +19,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "grants.refuse": "A request for access was refused.",
         "grants.request": "Access was requested.",
         "grants.revoke": "Access that was granted was taken away.",
+        "imports.begin": "Somebody was given an address to which a file of events can be sent.",
         "keys.bind-role": "A role of AWS may get tokens for the tenant.",
         "keys.create": "An API key was made.",
         "keys.revoke": "An API key was revoked.",

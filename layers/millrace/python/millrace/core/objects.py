@@ -263,6 +263,12 @@ class Objects:
         )
         return made
 
+    def upload_link(self, key: str, seconds: int, metadata: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+        """An address at which anybody can put one object for so long, and the headers that go with it."""
+        params = {"Bucket": self.bucket, "Key": key, "Metadata": dict(metadata)}
+        made: str = self._s3.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds)
+        return made, {f"x-amz-meta-{name}": value for name, value in metadata.items()}
+
     def _open(self, key: str, doing: str) -> Opened:
         doing = doing or f"read {key}"
         with calling(doing):

@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import json
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -99,8 +100,8 @@ class Options(BaseModel):
         return options
 
     def to_json(self) -> str:
-        """What `of_json` reads, without what is not declared."""
-        return self.model_dump_json(by_alias=True, exclude_defaults=True)
+        """What `of_json` reads, without what is not declared, in ASCII."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True, exclude_defaults=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ accepted, not as a duplicate.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from millrace.contracts.errors import UnknownType, UnknownVersion
 from millrace.core import clock, limits
@@ -95,7 +96,7 @@ class Importing:
             etag=file.etag,
             size=head.size,
             options=head.metadata.get("options", ""),
-            principal=head.metadata.get("principal", "") or KIND,
+            principal=unquote(head.metadata.get("principal", "")) or KIND,
             state="running",
             begun_at=clock.utc_text(clock.now()),
         )
@@ -418,32 +419,3 @@ def _ranges(part: Callable[[int], bytes]) -> Callable[[int, int], bytes]:
         return found
 
     return read
-
-
-def report(one: Import, reasons: list[dict[str, Any]]) -> Mapping[str, Any]:
-    """What became of a file: counts, and why rows were refused, one by one up to a limit."""
-    return {
-        "importId": one.import_id,
-        "eventType": one.event_type,
-        "file": one.name.rpartition("/")[2],
-        "bytes": one.size,
-        "state": one.state,
-        "dryRun": Options.of_json(one.options).dry_run if one.reason != "options" else False,
-        "rows": one.rows,
-        "accepted": one.accepted,
-        "duplicates": one.duplicates,
-        "rejected": one.rejected,
-        "codes": one.codes,
-        "refused": reasons,
-        "reason": one.reason or None,
-        "message": one.message or None,
-        "begunAt": one.begun_at,
-        "endedAt": one.ended_at or None,
-        "seconds": _seconds(one),
-    }
-
-
-def _seconds(one: Import) -> float | None:
-    if not one.ended_at:
-        return None
-    return round((clock.parse(one.ended_at) - clock.parse(one.begun_at)).total_seconds(), 3)

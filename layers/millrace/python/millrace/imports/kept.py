@@ -91,6 +91,11 @@ class Kept:
         for one in self._lake.list_objects(prefix, after=f"{prefix}{after}" if after else ""):
             yield one.key.removeprefix(prefix), self._get(one.key)
 
+    def refused_after(self, name: str) -> Iterator[str]:
+        """The names of the parts behind one."""
+        prefix = f"{self._files}refused-"
+        return (one.key.removeprefix(prefix) for one in self._lake.list_objects(prefix, after=prefix + name))
+
     def put_reasons(self, first: int, reasons: list[dict[str, Any]]) -> None:
         """Keeps why rows were refused, one by one."""
         if reasons:

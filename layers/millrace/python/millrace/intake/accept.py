@@ -350,7 +350,7 @@ class Intake:
                 entry = entry_of(case, origin, one, self._types)
                 about = (people[user] for user in one.users if user in people)
                 if any(self._protection.is_forgotten(case.candidate.event, person) for person in about):
-                    case.result.unkept_id = entry.quarantine_id
+                    case.result.unkept_id, case.result.kept = entry.quarantine_id, False
                 else:
                     kept.append((case, entry))
             if kept:

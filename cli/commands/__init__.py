@@ -16,6 +16,7 @@ COMMANDS = {
     },
     "Events": {
         "send": ("cli.commands.send", "Send events from a file and show the answers."),
+        "import": ("cli.commands.import_files", "Import files: CSV, JSON, NDJSON, Parquet."),
         "seed": ("cli.commands.seed", "Send realistic events, made up from a number."),
         "events": ("cli.commands.events", "List the newest events, or follow them live."),
         "trace": ("cli.commands.trace", "Show where an event is, step by step."),

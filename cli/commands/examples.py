@@ -9,6 +9,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "up": ("millrace up", "millrace up --no-events"),
     "down": ("millrace down", "millrace down --reset"),
     "send": ("millrace send events.ndjson", "cat events.ndjson | millrace send - --org org_acme"),
+    "import": (
+        "millrace import orders.csv --type order.created --dry-run",
+        "millrace import payments.csv --type payment.captured --refused bad.csv",
+    ),
     "seed": ("millrace seed --count 1000", "millrace seed --days 45 --seed 7"),
     "events": ("millrace events latest --limit 5",),
     "events latest": (

@@ -49,7 +49,13 @@ OF_BEFORE: dict[Call, str] = {("dynamodb:GetItem", "table/Events"): ERASED}
 NEW_PERSON: dict[Call, str] = {("dynamodb:PutItem", "table/SubjectKeys"): ONE_INTAKE}
 # Allowed and not used: function → action and resource → why it stays.
 UNUSED: dict[str, dict[Call, str]] = {
-    "post_events": OF_BEFORE,
+    "post_events": {
+        **OF_BEFORE,
+        (
+            "s3:PutObject",
+            "lake/imports/*",
+        ): "whoever has an address for a file puts it in the name of this function"
+    },
     "collect": {
         **NEW_PERSON,
         **OF_BEFORE,
@@ -82,7 +88,10 @@ UNUSED: dict[str, dict[Call, str]] = {
             "table/Metadata",
         ): TWO_REPLAYS,
     },
-    "read_api": {("kms:GenerateDataKey", "tenant-key"): "masks of rows from before a tenant had a key"},
+    "read_api": {
+        ("kms:GenerateDataKey", "tenant-key"): "masks of rows from before a tenant had a key",
+        ("s3:GetObject", "lake/raw/external-data/*"): "of imports; tests/integration/test_imports.py",
+    },
     "fold_tiles": {
         (
             "dynamodb:UpdateItem",

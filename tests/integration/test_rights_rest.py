@@ -21,6 +21,7 @@ from millrace.runs.names import MACHINES
 from tests.integration.test_rights import ONE_INTAKE, TWO_REPLAYS
 from tests.integration.test_waiting import Context, new_contracts
 from tests.support import events
+from tests.support.dropping import Drops
 from tests.support.erasing import Requests
 from tests.support.functions import function
 from tests.support.platform import BUS, LAKE, Platform, platform
@@ -37,6 +38,7 @@ FUNCTIONS = (
     "manage_access",
     "change_subjects",
     "erase_subject",
+    "import_file",
     "keep_access_logs",
 )
 FOR_ANOTHER = "AWS asks them of whoever opens capture into a stream"
@@ -57,6 +59,16 @@ UNUSED: dict[str, dict[Call, str]] = {
     "open_capture": {
         ("kinesis:PutRecord", "log"): FOR_ANOTHER,
         ("kinesis:PutRecords", "log"): FOR_ANOTHER,
+    },
+    "import_file": {
+        ("dynamodb:BatchGetItem", "table/Events"): "after a kill; tests/integration/test_imports.py",
+        ("dynamodb:PutItem", "table/SubjectKeys"): ONE_INTAKE,
+        ("dynamodb:BatchGetItem", "table/SubjectKeys"): ONE_INTAKE,
+        ("dynamodb:BatchWriteItem", "table/Metadata"): ONE_INTAKE,
+        ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
+        ("kinesis:PutRecords", "log"): ONE_INTAKE,
+        ("s3:PutObject", "lake/quarantine/*"): ONE_INTAKE,
+        ("s3:DeleteObjectVersion", "lake/imports/*"): "the bucket here keeps no versions",
     },
     "plan_backfill": {("s3:ListBucket", "lake"): MISSED},
     "change_subjects": {
@@ -127,6 +139,8 @@ def recorded(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         )
         assert running.call("/v1/schemas/check", b"", function="check_schema", scopes="")["status"] == 403
         _administer(running, recorder)
+        # A file is there that the erasure removes.
+        Drops(running).drop(b"orderId,totalAmount\n1,-1\n")
         _people(running, recorder)
         _canary(recorder)
         _start(recorder)

@@ -105,7 +105,9 @@ def _erase(running: Platform, events: list[dict[str, Any]]) -> None:
         answer = running.post(events[start : start + 100])["body"]
         assert {one["status"] for one in answer["results"]} == {"rejected"}
     running.settle()
-    shown = running.get("/v1/events", query={"eventType": events[0]["eventType"], "limit": "100"})["body"]["items"]
+    shown = running.get("/v1/events", query={"eventType": events[0]["eventType"], "limit": "100"})["body"][
+        "items"
+    ]
     assert number in [one.get("userId") for one in shown]
     shown = [one for one in shown if one.get("userId") == number]
     assert b"zqx7mark" not in orjson.dumps(shown)

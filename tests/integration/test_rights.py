@@ -54,7 +54,7 @@ UNUSED: dict[str, dict[Call, str]] = {
         (
             "s3:PutObject",
             "lake/imports/*",
-        ): "whoever has an address for a file puts it in the name of this function"
+        ): "whoever has an address for a file puts it in the name of this function",
     },
     "collect": {
         **NEW_PERSON,

@@ -93,7 +93,7 @@ def main(rows: int, row_bytes: int) -> None:
     intake = Intake(
         contracts,
         Appender({"table": TableAppender(Table(client, "Events"), print)}),
-        edge.Sink(),  # type: ignore[arg-type]  nothing goes to quarantine
+        edge.Sink(),  # type: ignore[arg-type]
         edge.OneKey(),
         EverybodyIsKnown(),
     )

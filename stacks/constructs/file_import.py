@@ -11,7 +11,7 @@ from stacks.constructs.lake_functions import LONGEST
 from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PlatformFunction
 from stacks.constructs.platform_role import PlatformRole
 from stacks.constructs.state_machine import PlatformStateMachine
-from stacks.environment import Omission
+from stacks.omissions import Omission
 
 MACHINE = "import_file"
 

@@ -266,7 +266,7 @@ def test_a_kill_between_groups_and_in_one_counts_each_row_once(
     running: Platform, monkeypatch: pytest.MonkeyPatch, fails: int
 ) -> None:
     monkeypatch.setattr(importing, "GROUP_ROWS", 3)
-    monkeypatch.setattr(importing.limits, "EVENTS_PER_REQUEST", 2)
+    monkeypatch.setattr(limits, "EVENTS_PER_REQUEST", 2)
     original, calls = TableAppender.append, [0]
 
     def append(self: TableAppender, items: list[Any]) -> list[AppendResult]:
@@ -419,7 +419,8 @@ def test_refused_rows_come_in_pages(running: Platform, monkeypatch: pytest.Monke
     drops = Drops(running)
     rows = [payment(n, amount="x") for n in range(10)]
     one = drop(drops, as_csv(rows))
-    pages, query = b"", {}
+    pages: bytes = b""
+    query: dict[str, str] = {}
     while True:
         page = running.get("/v1/imports/{id}/refused", query=query, id=one["import_id"])["body"]
         pages += base64.b64decode(page["content"])

@@ -64,7 +64,7 @@ REMAINS = (
     ),
     (
         "quarantine",
-        "refused events in which no field and no value is the person's id",
+        "refused events that have the id in no field that is called like a user's id, and that can be parsed",
         "They are encrypted under a key of the tenant and deleted after 25 days; errors beside them have no id, and quote only what a contract calls open, but for those that an earlier release wrote.",
     ),
     (

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from millrace.core import limits
 from millrace.core.objects import Objects
 from millrace.eventstore.append import AppendResult, TableAppender
 from millrace.imports import importing, kept
@@ -66,7 +67,7 @@ def payments(drops: Drops) -> list[dict[str, Any]]:
 
 
 def refused(running: Platform, one: dict[str, Any]) -> bytes:
-    settings = type(
+    settings: Any = type(
         "Settings",
         (),
         {"metadata_table": "Metadata", "lake_bucket": LAKE, "tenant_key_id": running.kms_key},
@@ -151,7 +152,7 @@ def test_declared_columns_ids_decimals_and_dates(running: Platform) -> None:
         },
     ]
     payload = "/data/payload/"
-    declared = {
+    declared: dict[str, Any] = {
         "encoding": "cp1252",
         "decimal": ",",
         "dates": "%d.%m.%Y %H:%M:%S",

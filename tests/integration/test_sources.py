@@ -133,7 +133,7 @@ def test_secrets_end_with_their_overlap_and_do_not_pile_up() -> None:
     assert third == (Secret("c"), Secret("b", NOW + 3 * HOUR), Secret("a", NOW + HOUR)), "none lives longer"
     assert rotated(third, "d", NOW, timedelta(0)) == (Secret("d"),)
     assert rotated(third, "b", NOW, HOUR) == (Secret("b"), Secret("c", NOW + HOUR), Secret("a", NOW + HOUR))
-    many = first
+    many: tuple[Secret, ...] = first
     for number in range(20):
         many = rotated(many, f"s{number}", NOW, HOUR)
     assert len(many) == MOST

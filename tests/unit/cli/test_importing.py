@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import urllib3
 
 from cli import importing
 from cli.api import ApiResponse
@@ -65,7 +66,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, dict[str, str]]]:
     FakeApi.asked, FakeApi.reports = [], [ApiResponse(404, {}), ApiResponse(200, DONE)]
     monkeypatch.setattr(import_files, "Api", FakeApi)
     monkeypatch.setattr(import_files, "find_target", lambda _: None)
-    monkeypatch.setattr(importing.urllib3, "request", request)
+    monkeypatch.setattr(urllib3, "request", request)
     monkeypatch.setattr(importing, "PAUSE_SECONDS", 0.0)
     return put
 

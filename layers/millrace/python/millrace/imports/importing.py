@@ -145,7 +145,7 @@ class Importing:
         try:
             reading = self._reading(one)
             passed = 0
-            while one.state == "running" and left() > 0:
+            while left() > 0 and one.state == "running":
                 if passed < one.rows:
                     passed += self._pass_over(reading, one.rows - passed)
                     if passed < one.rows:

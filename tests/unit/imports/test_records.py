@@ -178,7 +178,7 @@ def test_gzip_of_several_members_is_one_file() -> None:
     assert b"".join(unpacked(pieces(packed, 3))) == b"a,b\n1,2\n"
 
 
-@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"x" * 1000)[:-9]])
+@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"x" * 1000, mtime=0)[:-9]])
 def test_what_is_no_gzip_is_refused(data: bytes) -> None:
     with pytest.raises(RefusedFileError) as refused:
         b"".join(unpacked(pieces(data, 5)))

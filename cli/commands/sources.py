@@ -44,7 +44,9 @@ def list_(org: Org = None, env: Env = None, as_json: Json = False) -> None:
         for one in answer["items"]
     ]
     out.print(
-        fitted(("name", "kind", "scheme", "state", "since", "path"), rows, folded=(), optional=("since",))
+        fitted(
+            ("name", "kind", "scheme", "state", "since", "path"), rows, folded={"path"}, optional=("since",)
+        )
     )
 
 

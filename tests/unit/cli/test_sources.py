@@ -1,0 +1,75 @@
+"""Sources as people read them, and what the commands ask of the API."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.commands import sources as command
+from cli.main import app
+
+SOURCE: dict[str, Any] = {
+    "name": "stripe",
+    "kind": "webhook",
+    "scheme": "stripe",
+    "path": "/v1/webhooks/stripe",
+    "state": "paused",
+    "changedAt": "2026-11-30T12:00:00.000Z",
+    "changedBy": "on call",
+}
+BUS = {
+    **SOURCE,
+    "name": "shop",
+    "kind": "bus",
+    "scheme": None,
+    "path": None,
+    "state": "active",
+    "changedAt": None,
+}
+
+
+class FakeApi:
+    """Notes what is asked, and answers with two sources."""
+
+    calls: list[tuple[str, str]] = []  # noqa: RUF012
+    items: list[dict[str, Any]] = []  # noqa: RUF012
+
+    def __init__(self, *_: object) -> None:
+        """Asks nothing."""
+
+    def ask(self, method: str, path: str, *, body: bytes = b"") -> Any:
+        self.calls.append((method, path))
+        return {"items": self.items, "cursor": None} if method == "GET" else SOURCE
+
+
+@pytest.fixture(autouse=True)
+def _api(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "Api", FakeApi)
+    monkeypatch.setattr(command, "find_target", lambda _: None)
+    FakeApi.calls.clear()
+    FakeApi.items = [SOURCE, BUS]
+
+
+def ran(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["sources", *arguments], env={"COLUMNS": "80"})
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_list_says_what_is_paused_and_where_a_provider_delivers() -> None:
+    said = ran("list")
+    for part in ("stripe", "webhook", "paused", "/v1/webhooks/stripe", "shop", "bus", "active"):
+        assert part in said
+    assert json.loads(ran("list", "--json").splitlines()[-1])["items"] == [SOURCE, BUS]
+    FakeApi.items = []
+    assert "schemas/sources/<name>.yaml" in ran("list")
+
+
+def test_a_source_is_paused_and_resumed_by_its_name() -> None:
+    assert "stripe is paused" in ran("pause", "stripe")
+    assert json.loads(ran("resume", "a/b", "--json").splitlines()[-1]) == SOURCE
+    assert FakeApi.calls == [
+        ("POST", "/v1/sources/stripe/pause"),
+        ("POST", "/v1/sources/a%2Fb/resume"),
+    ]

@@ -103,10 +103,11 @@ def _value(contract: Contract, pointer: str, number: int) -> str:
     schema: Any = contract.data_schema
     for part in pointer.split("/")[2:]:
         schema = schema["properties"][part]
-    if schema.get("format") in ("ip-address", "ipv4", "ipv6") or "ip" in pointer.rpartition("/")[2].lower():
-        return f"2001:db8:7a71::{number % 65_536:x}"
+    # Before addresses of machines: `recipient` has their letters.
     if schema.get("format") in ("email", "idn-email"):
         return f"zqx7mark{number}@marked.example"
+    if schema.get("format") in ("ip-address", "ipv4", "ipv6") or "ip" in pointer.rpartition("/")[2].lower():
+        return f"2001:db8:7a71::{number % 65_536:x}"
     return f"zqx7mark {number}"
 
 

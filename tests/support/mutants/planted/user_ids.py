@@ -150,8 +150,8 @@ MUTANTS = (
         "who was erased comes back when somebody mentions the id",
         "user ids",
         f"{LAYER}/intake/accept.py",
-        "for envelope, _, owners in events\n            for name in owners",
-        "for envelope, owners, _ in events\n            for name in owners",
+        "for place, (_, envelope, _, owners) in enumerate(events)",
+        "for place, (_, envelope, owners, _) in enumerate(events)",
         (f"{MENTIONED}::test_who_is_only_mentioned_is_nobody_after_an_erasure",),
     ),
     Mutant(

@@ -62,10 +62,7 @@ UNUSED: dict[str, dict[Call, str]] = {
     },
     "import_file": {
         ("dynamodb:BatchGetItem", "table/Events"): "after a kill; tests/integration/test_imports.py",
-        ("dynamodb:PutItem", "table/SubjectKeys"): ONE_INTAKE,
-        ("dynamodb:BatchGetItem", "table/SubjectKeys"): ONE_INTAKE,
         ("dynamodb:BatchWriteItem", "table/Metadata"): ONE_INTAKE,
-        ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
         ("s3:PutObject", "lake/quarantine/*"): ONE_INTAKE,
         ("s3:DeleteObjectVersion", "lake/imports/*"): "the bucket here keeps no versions",
@@ -140,7 +137,9 @@ def recorded(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         assert running.call("/v1/schemas/check", b"", function="check_schema", scopes="")["status"] == 403
         _administer(running, recorder)
         # A file is there that the erasure removes.
-        Drops(running).drop(b"orderId,totalAmount\n1,-1\n")
+        rows = f"timestamp,orderId,userId,currency,totalAmount,items\n{events.moment()},o,u-9,EUR,4,ITEMS\n,,,,-1,\n"
+        items = '"[{""productId"": ""p"", ""quantity"": 2, ""price"": 2}]"'
+        assert Drops(running).drop(rows.replace("ITEMS", items).encode())["accepted"] == 1
         _people(running, recorder)
         _canary(recorder)
         _start(recorder)

@@ -24,7 +24,7 @@ from millrace.imports.jobs import Import
 from millrace.intake.accept import Intake
 from tests.support.people import EverybodyIsKnown
 
-HEADER = b"timestamp,paymentId,orderId,amount,currency,method,provider,providerReference,capturedAt\n"
+HEADER = b"timestamp,paymentId,orderId,amount,currency,method,provider,note,capturedAt\n"
 
 
 class File:

@@ -61,7 +61,6 @@ UNUSED: dict[str, dict[Call, str]] = {
         ("kinesis:PutRecords", "log"): FOR_ANOTHER,
     },
     "import_file": {
-        ("dynamodb:BatchGetItem", "table/Events"): "after a kill; tests/integration/test_imports.py",
         ("dynamodb:BatchWriteItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
         ("s3:PutObject", "lake/quarantine/*"): ONE_INTAKE,

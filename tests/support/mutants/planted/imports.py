@@ -17,8 +17,8 @@ MUTANTS = (
         "rows that a killed attempt has stored are told as duplicates",
         "A4",
         f"{LAYER}/imports/importing.py",
-        "began, again = time.monotonic(), bool(one.group_at)",
-        "began, again = time.monotonic(), False",
+        '            request_id = f"{one.import_id}-{one.rows + len(results)}"\n',
+        '            request_id = f"{time.monotonic()}"\n',
         STEPS,
     ),
     Mutant(

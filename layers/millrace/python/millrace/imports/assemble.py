@@ -6,10 +6,8 @@ from typing import Protocol
 from millrace.core.aws import Lazy, client
 from millrace.core.objects import Objects
 from millrace.core.table import Table
-from millrace.eventstore.codec import Codec
 from millrace.imports.importing import Importing
 from millrace.imports.jobs import Imports
-from millrace.imports.stored_rows import StoredRows
 from millrace.intake.assemble import IntakeSettings, intake
 from millrace.privacy import assemble as privacy
 from millrace.privacy.tenant_box import TenantBox
@@ -37,7 +35,6 @@ def importing(settings: IntakeSettings, *, rows_per_second: float, log: Callable
         Imports(Table(dynamodb, settings.metadata_table)),
         Objects(Lazy("s3"), settings.lake_bucket),
         box(settings),
-        StoredRows(Table(dynamodb, settings.events_table), Codec(taking.registry.dictionary)),
         rows_per_second,
         log,
     )

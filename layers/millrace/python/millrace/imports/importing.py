@@ -3,17 +3,17 @@
 Between two calls of `take` nothing is remembered but how many rows were judged: the file is read again from its beginning,
 and rows that were judged are passed over, so that compressed files, quoted lines and ids by occurrence need no state of
 their own. Rows go to intake in groups. Before a group is given to intake its moment is kept, and a group that was given to
-it before a kill has that moment again; what it stored then is told by the id of the group in the stored row, and counts as
+it before a kill has that moment again, and its batches have the ids of their requests again: what they stored then counts as
 accepted, not as a duplicate.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, islice
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote
 
 from millrace.contracts.errors import UnknownType, UnknownVersion
@@ -41,14 +41,6 @@ GROUP_ROWS, GROUP_BYTES = 5_000, 16 << 20
 ATTEMPTS, FIRST_PAUSE_SECONDS = 5, 0.5
 
 
-class Stored(Protocol):
-    """Asks what is stored."""
-
-    def by_request(self, org: str, event_ids: Sequence[str], request_id: str) -> set[str]:
-        """Which of the events were stored by this request."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Importing:
     """Imports files.
@@ -58,7 +50,6 @@ class Importing:
         imports: where it is kept how far each has come.
         lake: the bucket.
         box: seals what is kept.
-        stored: asks which rows a group has stored before.
         rows_per_second: that one import gives to intake at most.
         log: takes what is not the file's fault.
         sleep: waits for some seconds.
@@ -68,7 +59,6 @@ class Importing:
     imports: Imports
     lake: Objects
     box: TenantBox
-    stored: Stored
     rows_per_second: float
     log: Callable[[str], None] = lambda _: None
     sleep: Callable[[float], None] = time.sleep
@@ -231,14 +221,14 @@ class Importing:
         return number
 
     def _next_group(self, one: Import, reading: "_Reading") -> Import:
-        began, again = time.monotonic(), bool(one.group_at)
+        began = time.monotonic()
         records, stopped = reading.group()
         if records:
-            if not again:
+            if not one.group_at:
                 marked = replace(one, group_at=clock.utc_text(clock.now()))
                 self.imports.replace(one, marked)
                 one = marked
-            after = self._judge(one, records, reading, again)
+            after = self._judge(one, records, reading)
             self.imports.replace(one, after)
             one = after
             pause = len(records) / self.rows_per_second - (time.monotonic() - began)
@@ -256,24 +246,22 @@ class Importing:
             raise RefusedFileError("too_large", f"a file has at most {bounds.ROWS_PER_FILE:,} rows")
         return one
 
-    def _judge(self, one: Import, records: list[Record], reading: "_Reading", again: bool) -> Import:
+    def _judge(self, one: Import, records: list[Record], reading: "_Reading") -> Import:
         """The import behind a group of rows, with what was refused of them kept."""
-        request_id = f"{one.import_id}-{one.rows}"
-        origin = Origin(one.org, one.principal, request_id, clock.parse(one.group_at), kind=KIND)
+        at = clock.parse(one.group_at)
         candidates = [_candidate(reading.mapping, index, record) for index, record in enumerate(records)]
         results: list[EventResult] = []
         for batch in _batches(candidates):
+            # Intake tells a row that the same request has stored as accepted, in every attempt.
+            request_id = f"{one.import_id}-{one.rows + len(results)}"
+            origin = Origin(one.org, one.principal, request_id, at, kind=KIND)
             results += self._give(batch, origin, dry_run=reading.options.dry_run)
-        mine = self._stored_before(one, results, request_id) if again else set()
         counts: Counter[AppendResult] = Counter()
         codes = Counter(one.codes)
         reasons: list[dict[str, Any]] = []
         refused: list[bytes] = []
         for record, result in zip(records, results, strict=True):
             outcome = result.outcome
-            if outcome is AppendResult.DUPLICATE and result.event_id in mine:
-                mine.discard(result.event_id)
-                outcome = AppendResult.ACCEPTED
             counts[outcome] += 1
             if outcome not in REFUSED:
                 continue
@@ -317,14 +305,6 @@ class Importing:
         if any(result.outcome is AppendResult.UNAVAILABLE for result in results):
             raise RetryableError("rows of an import could not be stored")
         return results
-
-    def _stored_before(self, one: Import, results: list[EventResult], request_id: str) -> set[str]:
-        ids = dict.fromkeys(
-            result.event_id
-            for result in results
-            if result.outcome is AppendResult.DUPLICATE and result.event_id is not None
-        )
-        return self.stored.by_request(one.org, list(ids), request_id)
 
     def _end(self, one: Import, refused: RefusedFileError) -> Import:
         # As it was kept last: rows before the place where the file breaks are judged.

@@ -219,7 +219,9 @@ def test_a_list_is_read_in_pages(api: Api) -> None:
 
 
 def test_a_user_signs_in_and_may_what_their_roles_may(api: Api) -> None:
-    admin = api.key(ACME, *ADMIN, *DATA, "dataset:*", "grants:read", "grants:request")
+    admin = api.key(
+        ACME, *ADMIN, *DATA, "dataset:*", "grants:read", "grants:request", "sources:read", "sources:write"
+    )
     body = {"email": f"  {EMAIL.upper()} ", "roles": ["analyst"], "name": "ana"}
     status, user = api(admin, "POST", "/v1/users", body)
     assert (status, user["email"], user["roles"], user["status"]) == (200, EMAIL, ["analyst"], "active")

@@ -65,6 +65,7 @@ UNUSED: dict[str, dict[Call, str]] = {
     },
     "receive_webhooks": {
         **NEW_PERSON,
+        **OF_BEFORE,
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
         ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,

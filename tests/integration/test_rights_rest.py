@@ -18,7 +18,7 @@ from millrace.access.actions import ACTIONS
 from millrace.core import custom_resource
 from millrace.core.aws import client
 from millrace.runs.names import MACHINES
-from tests.integration.test_rights import ONE_INTAKE, TWO_REPLAYS
+from tests.integration.test_rights import OF_BEFORE, ONE_INTAKE, TWO_REPLAYS
 from tests.integration.test_waiting import Context, new_contracts
 from tests.support import events
 from tests.support.dropping import Drops
@@ -61,6 +61,7 @@ UNUSED: dict[str, dict[Call, str]] = {
         ("kinesis:PutRecords", "log"): FOR_ANOTHER,
     },
     "import_file": {
+        **OF_BEFORE,
         ("dynamodb:BatchWriteItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
         ("s3:PutObject", "lake/quarantine/*"): ONE_INTAKE,

@@ -124,7 +124,7 @@ def test_nobody_learns_which_sources_there_are(running: Platform) -> None:
         answer = deliver(running, source, body, wrong)
         return answer["status"], answer["body"]["detail"], sorted(answer["headers"])
 
-    answers = {repr(told(source)) for source in (STRIPE, "unknown", "canary", "a/b", "%", "x" * 5000, "")}
+    answers = {repr(told(source)) for source in (STRIPE, "unknown", "canary", "a/b", "x" * 5000, "")}
     assert len(answers) == 1
     assert "401" in answers.pop()
 

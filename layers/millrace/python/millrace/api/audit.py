@@ -38,7 +38,8 @@ class AuditApi:
             )
         after = call.after(is_position)
         subject = given.get("subject")
-        number = None if subject is None else self._user_ids.stored(call.org, subject)
+        # Lines have numbers alone, and whoever was erased is known by the number; an id that somebody has is an id.
+        number = None if subject is None else self._user_ids.number(call.org, subject) or subject
         wanted = Wanted(
             given.get("from"), given.get("to"), given.get("action"), given.get("principal"), number
         )

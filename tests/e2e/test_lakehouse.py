@@ -163,7 +163,8 @@ def test_features_are_online_for_each_tenant(
     for org in ORGS:
         of = f"FROM marts.fct_transactions WHERE org_id = '{org}'"
         (user,) = lake.query(f"SELECT user_id AS id {of} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1")
-        answer = client.get("/v1/features", org=org, features=asked, user_id=str(user["id"]))
+        whose = client.get(f"/v1/subjects/{user['id']}", org=org, by="number").body["userId"]
+        answer = client.get("/v1/features", org=org, features=asked, user_id=whose)
         assert answer.status == 200, answer.body
         count, mean = answer.body["results"]
         until = f"TIMESTAMPTZ '{count['asOf']}'"

@@ -391,6 +391,7 @@ def platform(
     """
     assert bundle.is_dir()
     aws.client.cache_clear()
+    aws.links.cache_clear()
     with ExitStack() as stack:
         stack.enter_context(mock_aws())
         if in_memory:
@@ -402,6 +403,7 @@ def platform(
             stack, seed=seed, faults=faults, scoring=scoring, giving_up=giving_up, in_memory=in_memory
         )
     aws.client.cache_clear()
+    aws.links.cache_clear()
 
 
 def called(

@@ -38,7 +38,7 @@ WRITTEN: list[tuple[int, str, Any]] = [
     (UNKNOWN, "so so", "so so"),
     (INT4_ARRAY, "{}", []),
     (INT4_ARRAY, "{1,-2}", [1, -2]),
-    (INT4_ARRAY, "{{1,2},{3,4}}", [[1, 2], [3, 4]]),
+    (INT4_ARRAY, "{{1,2},{3,4}}", Special("{{1,2},{3,4}}")),
     (INT4_ARRAY, "{1,NULL}", Special("{1,NULL}")),
     (INT4_ARRAY, "[0:1]={1,2}", Special("[0:1]={1,2}")),
     (FLOAT8_ARRAY, "{1.5,NaN}", Special("{1.5,NaN}")),
@@ -59,7 +59,7 @@ def test_a_domain_is_read_as_the_type_below_it() -> None:
     assert reader(UNKNOWN, {UNKNOWN: "_int4"})("{7}") == [7]
 
 
-@pytest.mark.parametrize("text", ["{1", '{"a', "{1,{2}", "1}", "{1}}"])
+@pytest.mark.parametrize("text", ["{1", '{"a', "{1,{2}", "1}", "{1}}", "", '{"a""b"}'])
 def test_a_broken_array_is_an_error_and_no_value(text: str) -> None:
     with pytest.raises(PermanentError, match="array"):
         array(text, str)

@@ -122,6 +122,10 @@ class Database:
             for name, (columns, key, identity) in found.items()
         ]
 
+    def types(self, table: Table) -> dict[str, str]:
+        """Of each column of such a table the built-in type below it; empty for what is not built in."""
+        return {name: self._bases.get(oid, "") for name, oid in table.columns}
+
     def slot(self, name: str) -> Slot | None:
         """The slot of this name; None where there is none."""
         rows = self._session.run(

@@ -1,7 +1,7 @@
 """Values of PostgreSQL as JSON, to the digit, from the text that the server writes with `SETTINGS`.
 
 Each built-in type has one form of JSON, so that a contract can name its type. The few values that this form cannot hold (NaN, infinity,
-a year before Christ or of five digits, a NULL in an array) stay what the server wrote, and are told apart as `Special`.
+a year before Christ or of five digits, an array with a NULL or of several dimensions) stay what the server wrote, and are told apart as `Special`.
 """
 
 import base64
@@ -83,6 +83,11 @@ def reader(oid: int, names: Mapping[int, str] | None = None) -> Reader:
     return _BY_OID.get(oid) or _BY_NAME.get((names or {}).get(oid, ""), str)
 
 
+def is_list(name: str) -> bool:
+    """Whether values of the built-in type of this name are lists: those of an array whose items are known here."""
+    return name.startswith("_") and name in _BY_NAME
+
+
 def _boolean(text: str) -> Any:
     return {"t": True, "f": False}[text[:1]]
 
@@ -121,41 +126,37 @@ def _array(element: Reader) -> Reader:
 
 
 def array(text: str, element: Reader) -> list[Any] | None:
-    """The items of an array's text ("Array Input and Output Syntax"), nested as its dimensions are.
+    """The items of an array's text ("Array Input and Output Syntax", PostgreSQL documentation).
 
-    None where JSON's arrays cannot hold it: a NULL or a special item, or a lower bound other than 1.
+    None where a list of one type cannot hold it: of several dimensions (which the type of a column does not say), with a NULL or a
+    special item, or with a lower bound other than 1.
 
     Raises:
         PermanentError: no array.
     """
-    if text.startswith("["):
+    if text.startswith(("[", "{{")):
         return None
-    whole: list[list[Any]] = [[]]
-    at, end = 0, len(text)
     try:
-        while at < end:
-            character = text[at]
-            if character == "{":
-                whole.append([])
-                at += 1
-            elif character == "}":
-                closed = whole.pop()
-                whole[-1].append(closed)
-                at += 1
-            elif character == ",":
-                at += 1
-            else:
-                item, at = _quoted(text, at + 1) if character == '"' else _bare(text, at)
-                if item is None:
-                    return None
-                value = element(item)
-                if isinstance(value, Special):
-                    return None
-                whole[-1].append(value)
-        ((items,),) = whole
+        return _items(text, element)
     except (IndexError, ValueError) as error:
         raise PermanentError("the text of an array is broken") from error
-    return list(items)
+
+
+def _items(text: str, element: Reader) -> list[Any] | None:
+    items: list[Any] = []
+    at, last = 1, len(text) - 1
+    if text[0] != "{" or text[last] != "}":
+        raise ValueError("no braces around it")
+    while at < last:
+        item, at = _quoted(text, at + 1) if text[at] == '"' else _bare(text, at)
+        value = None if item is None else element(item)
+        if value is None or isinstance(value, Special):
+            return None
+        items.append(value)
+        if text[at] != "," and at != last:
+            raise ValueError("no comma between items")
+        at += 1
+    return items
 
 
 def _quoted(text: str, at: int) -> tuple[str, int]:
@@ -168,15 +169,15 @@ def _quoted(text: str, at: int) -> tuple[str, int]:
     return "".join(pieces), at + 1
 
 
-_BARE_END = re.compile(r"[,}]")
+# What is not quoted has none of these.
+_BARE = re.compile(r'[^,{}"\\]+')
 
 
 def _bare(text: str, at: int) -> tuple[str | None, int]:
-    found = _BARE_END.search(text, at)
+    found = _BARE.match(text, at)
     if found is None:
-        raise ValueError("an item without an end")
-    item = text[at : found.start()]
-    return None if item == "NULL" else item, found.start()
+        raise ValueError("an item of nothing")
+    return None if found[0] == "NULL" else found[0], found.end()
 
 
 _BY_NAME: dict[str, Reader] = {

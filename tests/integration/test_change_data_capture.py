@@ -174,7 +174,7 @@ def test_a_slot_that_was_dropped_is_told_and_not_made_anew(shop: Database) -> No
         report = source.run()
         assert report.status == STOPPED
         assert f"the slot {source.source.slot} was dropped" in report.message
-        assert "millrace sources restart shop" in report.message
+        assert "the source shop has to begin anew" in report.message
     assert source.states.read("org_acme", "shop").message == report.message
     source.states.forget("org_acme", "shop")
     assert source.run().status == STREAMING
@@ -380,10 +380,9 @@ def test_the_watermark_stays_while_somebody_is_under_way(shop: Database) -> None
 def test_a_server_without_tls_is_refused(shop: Database) -> None:
     with pytest.raises(PermanentError, match="offers no TLS, which is required outside local"):
         connect(
-            host="db.example.org",
+            host=str(shop.server.folder),
             port=5432,
             database=shop.name,
             user="postgres",
             password="",
-            unix_socket=shop.server.socket,
         )

@@ -113,13 +113,12 @@ class ChangeSource:
     def connect(self) -> Session:
         """A session of the superuser."""
         return connect(
-            host="localhost",
+            host=str(self.database.server.folder),
             port=5432,
             database=self.database.name,
             user="postgres",
             password="",
             encrypted=False,
-            unix_socket=self.database.server.socket,
         )
 
     def run(self, *, steps: Steps | None = None, seconds: Callable[[], float] = lambda: 600.0) -> Report:

@@ -24,6 +24,15 @@ BUS: dict[str, Any] = {
     "bus": {"source": "shop"},
 }
 
+POSTGRES: dict[str, Any] = {
+    "name": "shop-orders",
+    "description": "Tables of the shop.",
+    "org": "org_acme",
+    "environments": ["dev"],
+    "kind": "postgres",
+    "postgres": {"host": "db.example.org", "database": "shop", "user": "millrace"},
+}
+
 
 @pytest.fixture(scope="module")
 def shipped() -> list[Contract]:
@@ -44,6 +53,14 @@ def test_a_source_of_a_bus_has_the_defaults_of_its_kind(tmp_path: Path, shipped:
     assert binding.bus is not None
     assert (binding.bus.bus, binding.bus.source) == ("default", "shop")
     assert (binding.bus.detail_types, binding.bus.event_type) == ((), None)
+
+
+def test_a_source_of_a_database_has_the_defaults_of_its_kind(tmp_path: Path, shipped: list[Contract]) -> None:
+    (found,) = compiled(tmp_path, shipped, POSTGRES, name="shop-orders")
+    binding = Binding.from_json(found)
+    assert binding.postgres is not None
+    assert (binding.postgres.port, binding.postgres.publication) == (5432, "millrace")
+    assert (binding.bus, binding.slot("dev")) == (None, "millrace_dev_shop_orders")
 
 
 def without(name: str) -> dict[str, Any]:
@@ -81,6 +98,11 @@ WRONG = {
     "no settings of its kind": (
         without("bus"),
         "schemas/sources/shop.yaml:6 /kind: a source of kind bus has its settings below `bus:`",
+    ),
+    "a publication in capitals": (
+        {**POSTGRES, "name": "shop", "postgres": {**POSTGRES["postgres"], "publication": "Shop"}},
+        "schemas/sources/shop.yaml:11 /postgres/publication: a publication is called in small letters, digits and _, "
+        'such as millrace, not "Shop"',
     ),
     "a setting misspelt": (
         {**BUS, "bus": {"source": "shop", "detailType": []}},
@@ -139,6 +161,14 @@ def test_a_webhook_has_the_settings_of_its_scheme(tmp_path: Path, shipped: list[
     webhook = Binding.from_json(signed).webhook
     assert webhook is not None
     assert (webhook.header, webhook.algorithm, webhook.encoding) == ("x-signature", "sha256", "hex")
+
+
+def test_a_name_fits_into_that_of_its_slot(tmp_path: Path, shipped: list[Contract]) -> None:
+    longest = "a" * 46
+    (found,) = compiled(tmp_path, shipped, {**POSTGRES, "name": longest}, name=longest)
+    assert len(Binding.from_json(found).slot("staging")) == 63
+    with pytest.raises(ContractError, match="at most 46 characters"):
+        compiled(tmp_path, shipped, {**POSTGRES, "name": "b" * 47}, name="b" * 47)
 
 
 def test_a_source_lies_in_the_file_of_its_name(tmp_path: Path, shipped: list[Contract]) -> None:

@@ -50,19 +50,17 @@ def connect(
     password: str,
     encrypted: bool = True,
     authorities: Path | None = None,
-    unix_socket: str | None = None,
 ) -> PostgresSession:
     """A session.
 
     Args:
-        host: its name, which the server's certificate must have.
+        host: its name, which the server's certificate must have; one that begins with / is the folder of its socket.
         port: of it.
         database: its name.
         user: who may read the tables and has the attribute REPLICATION.
         password: of the user.
         encrypted: with TLS, whose certificate is verified; a server that has none is refused. Off in `local` only.
         authorities: file of the certificates that are trusted; None: those of the machine.
-        unix_socket: of a server on this machine, in place of host and port.
 
     Raises:
         RetryableError: it does not answer. PermanentError: it refuses the user, or offers no TLS.
@@ -72,7 +70,7 @@ def connect(
         context = ssl.create_default_context(cafile=authorities)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        wire = _wire(host, port, unix_socket)
+        wire = _wire(host, port)
         try:
             connection = pg8000.native.Connection(
                 user,
@@ -99,16 +97,16 @@ def connect(
     return PostgresSession(connection)
 
 
-def _wire(host: str, port: int, unix_socket: str | None) -> socket.socket:
+def _wire(host: str, port: int) -> socket.socket:
     """Ours, so that a failed attempt leaves none open, and a long silence has another bound than a connection."""
-    if unix_socket is None:
+    if not host.startswith("/"):
         wire = socket.create_connection((host, port), CONNECT_SECONDS)
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     else:
         wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         wire.settimeout(CONNECT_SECONDS)
         try:
-            wire.connect(unix_socket)
+            wire.connect(f"{host}/.s.PGSQL.{port}")
         except OSError:
             wire.close()
             raise

@@ -341,12 +341,12 @@ def _check_tables(
         types[kind] = name
         if not has_contract(kind):
             raise _Stopped(
-                f"{shown} has no contract {kind}: write it with `millrace sources contract {source.name}`, and deploy"
+                f"{shown} has no contract {kind}: write it with `millrace contracts table {source.name} {shown}`, and deploy"
             )
 
 
 def _check_slot(state: State, slot: Slot | None, database: Database, source: Source) -> None:
-    anew = f"begin anew, with another snapshot: `millrace sources restart {source.name}`"
+    anew = f"the source {source.name} has to begin anew, with another snapshot"
     since = lsn_text(state.confirmed)
     if database.system() != state.system:
         raise _Stopped(f"this is another server than before: {anew}")

@@ -11,7 +11,7 @@ from millrace.compiler.sentences import meant
 from millrace.contracts.contract import Contract
 from millrace.contracts.errors import ContractError, ContractProblem
 from millrace.core.settings import Environment
-from millrace.feeders.binding import BUS, WEBHOOK
+from millrace.feeders.binding import BUS, POSTGRES, WEBHOOK
 from millrace.webhooks.signatures import STANDARD_ID
 
 FOLDER = "sources"
@@ -20,6 +20,7 @@ ROUTED_SOURCE = "millrace.events"
 _MEANINGS = {
     "name": "a source is called in small letters, digits and -, such as shop-orders",
     "org": "a tenant is in small letters, such as org_acme",
+    "publication": "a publication is called in small letters, digits and _, such as millrace",
 }
 
 
@@ -82,6 +83,21 @@ class WebhookSource(_Strict):
     """Of scheme `hmac`."""
 
 
+class PostgresSource(_Strict):
+    """Of kind `postgres`: the tables of a publication of a PostgreSQL database, 15 or later, and every change of them."""
+
+    host: str = Field(min_length=1, max_length=255)
+    """Its name, which its certificate must have."""
+    port: int = Field(5432, ge=1, le=65535)
+    """Of the server."""
+    database: str = Field(min_length=1, max_length=63)
+    """Its name."""
+    user: str = Field(min_length=1, max_length=63)
+    """Who may read the tables, and has the attribute REPLICATION."""
+    publication: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "millrace"
+    """Which tables: `CREATE PUBLICATION … FOR TABLE …`."""
+
+
 class SourceDefinition(_Strict):
     """A file: one source that feeds intake for one tenant. What is of its kind stands in the setting of that name."""
 
@@ -93,16 +109,20 @@ class SourceDefinition(_Strict):
     """The tenant that its events are taken in for."""
     environments: list[Environment] = Field(min_length=1)
     """That it is deployed to. A tenant that is in `dev` only has a source of its own, whose only environment is `dev`."""
-    kind: Literal["bus", "webhook"]
+    kind: Literal["bus", "webhook", "postgres"]
     """What feeds it."""
     bus: BusSource | None = None
     """Of kind `bus`."""
     webhook: WebhookSource | None = None
     """Of kind `webhook`."""
+    postgres: PostgresSource | None = None
+    """Of kind `postgres`."""
 
 
 DEFINITIONS = Definitions(FOLDER, "source", SourceDefinition, _MEANINGS)
-KINDS = (BUS, WEBHOOK)
+KINDS = (BUS, WEBHOOK, POSTGRES)
+# A slot is called millrace_<environment>_<name>, and PostgreSQL's names have 63 bytes.
+LONGEST_NAME_OF_SLOT = 46
 
 
 def compile_sources(
@@ -154,6 +174,11 @@ def _problems(one: SourceDefinition, types: list[str], mappings: list[str]) -> I
         yield from _bus_problems(one.bus, types)
     if one.webhook is not None:
         yield from _webhook_problems(one.webhook, types, mappings)
+    if one.postgres is not None and len(one.name) > LONGEST_NAME_OF_SLOT:
+        yield (
+            "/name",
+            f"a source of kind postgres has a name of at most {LONGEST_NAME_OF_SLOT} characters, for its slot has it too",
+        )
 
 
 def _bus_problems(bus: BusSource, types: list[str]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from millrace.core import bundle
 
-BUS, WEBHOOK = "bus", "webhook"
+BUS, WEBHOOK, POSTGRES = "bus", "webhook", "postgres"
 SCHEMES = ("stripe", "sendgrid", "hubspot", "standard", "hmac")
 
 
@@ -56,13 +56,32 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
+class Postgres:
+    """Of kind `postgres`: the tables of a publication, and every later change of them.
+
+    Attributes:
+        host: its name; one that begins with / is the folder of its socket, on this machine.
+        port: of it.
+        database: its name.
+        user: who may read the tables and has the attribute REPLICATION.
+        publication: which tables.
+    """
+
+    host: str
+    port: int
+    database: str
+    user: str
+    publication: str
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """A file of `schemas/sources/`.
 
     Attributes:
         name: its own, the same in every environment; the principal of its events.
         org: the tenant that its events are taken in for. No sender can say another.
-        kind: what feeds it, `bus` or `webhook`; its settings are in the field of that name.
+        kind: what feeds it, `bus`, `webhook` or `postgres`; its settings are in the field of that name.
         environments: that it is deployed to.
     """
 
@@ -72,11 +91,12 @@ class Binding:
     environments: tuple[str, ...]
     bus: BusRule | None = None
     webhook: Webhook | None = None
+    postgres: Postgres | None = None
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Binding":
         """As the bundle holds it."""
-        bus, webhook = document.get(BUS), document.get(WEBHOOK)
+        bus, webhook, postgres = document.get(BUS), document.get(WEBHOOK), document.get(POSTGRES)
         return cls(
             name=document["name"],
             org=document["org"],
@@ -84,7 +104,12 @@ class Binding:
             environments=tuple(document["environments"]),
             bus=None if bus is None else BusRule(**{**bus, "detail_types": tuple(bus["detail_types"])}),
             webhook=None if webhook is None else Webhook(**webhook),
+            postgres=None if postgres is None else Postgres(**postgres),
         )
+
+    def slot(self, environment: str) -> str:
+        """Of kind `postgres`: its replication slot."""
+        return f"millrace_{environment}_{self.name.replace('-', '_')}"
 
 
 def load(environment: str, folder: Path | None = None) -> tuple[Binding, ...]:

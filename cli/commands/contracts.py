@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.commands import first_contract, unused_fields
+from cli.commands import first_contract, table_contract, unused_fields
 from cli.commands import rights as rights_command
 from cli.errors import RefusedError, UsageError
 from cli.options import Json
@@ -27,6 +27,7 @@ DEFAULT_BASE = " (of this checkout; --env compares with what is deployed)"
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The data contracts of this checkout.")
 app.command()(first_contract.init)
 app.command()(first_contract.build)
+app.command()(table_contract.table)
 app.command()(rights_command.rights)
 app.command()(unused_fields.unused)
 

@@ -40,6 +40,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "quarantine discard": ("millrace quarantine discard --event-type order.test --dry-run",),
     "contracts": ("millrace contracts lint",),
     "contracts init": ("millrace contracts init --from samples.ndjson --type ticket.opened",),
+    "contracts table": ("millrace contracts table shop-orders public.orders",),
     "contracts build": ("millrace contracts build",),
     "contracts lint": ("millrace contracts lint",),
     "contracts rights": ("millrace contracts rights",),

@@ -51,7 +51,7 @@ def init(
             complain(str(error))
         sentence = f"no contract can be written from {samples}"
         raise RefusedError(f"{sentence}: {error}" if as_json else sentence) from error
-    file = _write(root, made)
+    file = write(root, made)
     if as_json:
         print_json({**made.document, "guesses": made.guesses})
         return
@@ -86,7 +86,7 @@ def _bytes(file: str) -> bytes:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
-def _write(root: Path, made: "FirstContract") -> Path:
+def write(root: Path, made: "FirstContract") -> Path:
     """The contract, its samples, and what follows from them; nothing stays where they do not fit the other contracts.
 
     Raises:

@@ -14,11 +14,12 @@ def _text_of(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """A value as YAML on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(part)}" for key, part in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {flow(part)}" for key, part in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
+        return "[" + ", ".join(map(flow, value)) + "]"
     plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z/][A-Za-z0-9_./-]*", value)
     words = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
     return value if plain and value.lower() not in words else _text_of(value)
@@ -29,7 +30,7 @@ def _property(one: dict[str, Any], indent: str, lead: str = "- ") -> Iterator[st
     nested = {"properties", "items"} & set(one)
     comment = f"  # {one['#']}" if "#" in one else ""
     shown = {key: value for key, value in one.items() if key != "#"}
-    line = f"{indent}{lead}{_flow(shown)}{comment}"
+    line = f"{indent}{lead}{flow(shown)}{comment}"
     if not nested and (len(line) <= _WIDTH or (comment and len(line) - len(comment) <= _WIDTH)):
         yield line
         return
@@ -45,7 +46,7 @@ def _property(one: dict[str, Any], indent: str, lead: str = "- ") -> Iterator[st
             yield f"{start}items:"
             yield from _property(value, f"{below}  ", "")
         else:
-            yield f"{start}{key}: {_flow(value)}{end}"
+            yield f"{start}{key}: {flow(value)}{end}"
 
 
 def of(

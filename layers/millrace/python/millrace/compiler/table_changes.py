@@ -171,3 +171,29 @@ def _broken() -> list[dict[str, Any]]:
             "errors": [{"pointer": "/data/payload/operation", "code": "enum"}],
         },
     ]
+
+
+def missing(text: str, made: Mapping[str, Any]) -> list[str]:
+    """What a contract's file lacks of the one that is made from the table now: a line for each, with its place.
+
+    Args:
+        text: of the file.
+        made: the document of `contract`.
+    """
+    known = _places(yaml.load(text, OnceLoader))  # noqa: S506  it is a SafeLoader
+    return [
+        f"{place}: {first_contract_text.flow(one)}"
+        for place, one in _places(made).items()
+        if place not in known and place.rpartition("/")[0] in {"/data/payload", *known}
+    ]
+
+
+def _places(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    left = [("/data", one) for one in document["schema"][0]["properties"]]
+    while left:
+        above, one = left.pop(0)
+        place = f"{above}/{one['name']}"
+        found[place] = one
+        left += [(place, inner) for inner in one.get("properties", ())]
+    return found

@@ -28,6 +28,7 @@ MENU = {
     "Use": ("guide/README", "reference/README", "api", "clients", "recipes"),
     "Run": ("local", "runbook", "sign-in", "access", "security", "audit", "cost", "requirements"),
     "Parts": (
+        "databases",
         "lakehouse",
         "features",
         "models",

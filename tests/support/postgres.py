@@ -93,7 +93,7 @@ class Server:
             time.sleep(0.05)
 
     def _answers(self) -> bool:
-        asked = [self.binaries / "pg_isready", "-q", "-h", str(self.folder)]
+        asked = [str(self.binaries / "pg_isready"), "-q", "-h", str(self.folder)]
         return subprocess.run(asked, timeout=30, check=False, env={"LC_ALL": "C"}).returncode == 0
 
     @property

@@ -3,6 +3,7 @@
 from tests.support.mutants.planted import (
     access,
     audit,
+    change_data_capture,
     events,
     fraud,
     imports,
@@ -25,6 +26,7 @@ MUTANTS = (
     *events.MUTANTS,
     *access.MUTANTS,
     *audit.MUTANTS,
+    *change_data_capture.MUTANTS,
     *privacy.MUTANTS,
     *lakehouse.MUTANTS,
     *fraud.MUTANTS,

@@ -131,6 +131,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "sources": ("millrace sources list",),
     "sources list": ("millrace sources list --org org_acme",),
     "sources pause": ("millrace sources pause stripe",),
+    "sources read": ("PGPASSWORD=… millrace sources read shop",),
+    "sources restart": ("millrace sources restart shop",),
     "sources resume": ("millrace sources resume stripe",),
     "sources secret": (
         'printf %s "$SECRET" | millrace sources secret stripe',

@@ -103,6 +103,71 @@ def secret(
         out.print(f"{name} believes what is signed with it, at once{before}.")
 
 
+@app.command("read")
+def read_(
+    name: Name,
+    seconds: Annotated[
+        int, typer.Option("--for", min=20, max=3600, help="How many seconds it may take at most.")
+    ] = 50,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Read a PostgreSQL database once, through intake; PGPASSWORD is its password. Needs AWS rights."""
+    import time
+
+    from cli import database_reading
+    from millrace.cdc.reader import BUSY
+    from millrace.cdc.states import STOPPED
+    from millrace.core.errors import MillraceError
+
+    ends = time.monotonic() + seconds
+    try:
+        report = database_reading.read(
+            find_target(env), checkout().root / "schemas", name, lambda: ends - time.monotonic()
+        )
+    except MillraceError as error:
+        raise RefusedError(f"{error}. Nothing is lost: run it again") from error
+    counts = {
+        "read": sum(report.outcomes.values()),
+        "accepted": report.outcomes["accepted"],
+        "duplicates": report.outcomes["duplicate"],
+        "refused": report.outcomes["rejected"] + report.outcomes["conflict"],
+    }
+    lag = None if report.slot is None else report.slot.lag_bytes
+    if as_json:
+        place = None if report.slot is None else report.slot.confirmed
+        print_json(
+            {"source": name, "status": report.status, "message": report.message, **counts}
+            | {"lagBytes": lag, "lsn": place}
+        )
+    elif report.slot is not None:
+        from millrace.cdc.events import lsn_text
+
+        for what, number in counts.items():
+            out.print(f"{what:<11}{number:>12,}", highlight=False)
+        out.print(f"{'lag':<11}{lag:>12,} bytes", highlight=False)
+        out.print(f"{name} is {report.status}, at {lsn_text(report.slot.confirmed)}", highlight=False)
+    if report.status in (BUSY, STOPPED):
+        raise RefusedError(f"{name}: {report.message}")
+
+
+@app.command()
+def restart(name: Name, env: Env = None, as_json: Json = False) -> None:
+    """Forget where a PostgreSQL database was read to: the next read begins with a snapshot."""
+    from cli import database_reading, operators
+    from millrace.core.table import Table
+
+    target = find_target(env)
+    org = database_reading.binding(checkout().root / "schemas", name, target.env)[0].org
+    metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
+    operators.audit(metadata, org, "sources.restart", {"source": name})
+    database_reading.states(target).forget(org, name)
+    if as_json:
+        print_json({"source": name, "org": org})
+    else:
+        out.print(f"{name} begins anew: the next read takes a snapshot.")
+
+
 def _change(name: str, what: str, org: str | None, env: str | None, *, as_json: bool) -> None:
     path = f"/v1/sources/{quote(name, safe='')}/{what}"
     source: dict[str, Any] = repairs.post(Api(find_target(env), org), path, {})

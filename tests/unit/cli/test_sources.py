@@ -1,13 +1,18 @@
 """Sources as people read them, and what the commands ask of the API."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from cli import database_reading
 from cli.commands import sources as command
+from cli.errors import RefusedError
 from cli.main import app
+from millrace.cdc.database import Slot
+from millrace.cdc.reader import Report
 
 SOURCE: dict[str, Any] = {
     "name": "stripe",
@@ -73,3 +78,27 @@ def test_a_source_is_paused_and_resumed_by_its_name() -> None:
         ("POST", "/v1/sources/stripe/pause"),
         ("POST", "/v1/sources/a%2Fb/resume"),
     ]
+
+
+def test_a_read_of_a_database_says_what_became_of_it_and_a_stopped_one_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slot = Slot(confirmed=0x1876ED8, wal_status="reserved", lag_bytes=1200, kept_bytes=0)
+    outcomes = Counter({"accepted": 1000, "duplicate": 3, "rejected": 2, "conflict": 1})
+    report = Report("streaming", outcomes=outcomes, slot=slot)
+    monkeypatch.setattr(database_reading, "read", lambda *_: report)
+    said = ran("read", "shop")
+    assert [line.split() for line in said.splitlines()] == [
+        ["read", "1,006"],
+        ["accepted", "1,000"],
+        ["duplicates", "3"],
+        ["refused", "3"],
+        ["lag", "1,200", "bytes"],
+        ["shop", "is", "streaming,", "at", "0/1876ED8"],
+    ]
+    document = json.loads(ran("read", "shop", "--json").splitlines()[-1])
+    assert (document["refused"], document["lagBytes"], document["lsn"]) == (3, 1200, 0x1876ED8)
+    report.status, report.message, report.slot = "stopped", "the slot was dropped", None
+    result = CliRunner().invoke(app, ["sources", "read", "shop"])
+    assert isinstance(result.exception, RefusedError)
+    assert str(result.exception) == "shop: the slot was dropped"

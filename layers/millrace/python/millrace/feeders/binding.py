@@ -109,7 +109,12 @@ class Binding:
 
     def slot(self, environment: str) -> str:
         """Of kind `postgres`: its replication slot."""
-        return f"millrace_{environment}_{self.name.replace('-', '_')}"
+        return slot_of(self.name, environment)
+
+
+def slot_of(name: str, environment: str) -> str:
+    """The replication slot of a source of kind postgres."""
+    return f"millrace_{environment}_{name.replace('-', '_')}"
 
 
 def load(environment: str, folder: Path | None = None) -> tuple[Binding, ...]:

@@ -1,7 +1,8 @@
 """Intake with its stores, wired for every edge that takes events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from millrace.contracts import registry
 from millrace.core.aws import Lazy, client
@@ -17,6 +18,7 @@ from millrace.eventstore.tenant_key import TenantKeys, WrappedTenantKeys
 from millrace.intake.accept import Intake
 from millrace.privacy import assemble as privacy
 from millrace.privacy import purposes
+from millrace.privacy.consent import Purpose
 from millrace.privacy.subjects import Subjects
 from millrace.privacy.tenant_box import TenantBox
 from millrace.quarantine.store import QuarantineStore
@@ -48,27 +50,51 @@ def quarantine(settings: IntakeSettings, secret_keys: TenantKeys | None = None) 
 
 
 def intake(settings: IntakeSettings, log: Callable[[str], None]) -> Intake:
-    """Intake over the stores of these settings."""
-    dynamodb = client("dynamodb")
+    """Intake over the stores of these settings, for a function."""
+    metadata = Table(client("dynamodb"), settings.metadata_table)
+    secret_keys = privacy.tenant_keys(metadata, settings.tenant_key_id)
+    return intake_over(settings, log, registry.load(), purposes.load(), client("dynamodb"), Lazy, secret_keys)
+
+
+def intake_over(
+    settings: IntakeSettings,
+    log: Callable[[str], None],
+    contracts: registry.Registry,
+    declared: Mapping[str, Purpose],
+    dynamodb: Any,
+    client_of: Callable[[str], Any],
+    secret_keys: TenantKeys,
+) -> Intake:
+    """Intake over these stores and contracts, also for a command, which has clients and contracts of its own.
+
+    Args:
+        settings: name the stores.
+        log: takes warnings.
+        contracts: that events are judged by.
+        declared: purposes by name.
+        dynamodb: its client.
+        client_of: the client of a service by its name.
+        secret_keys: what secrets of tenants are made from.
+    """
     events = Table(dynamodb, settings.events_table)
     appender = Appender(
         {
             "table": TableAppender(events, log),
-            "none": LogAppender(Lazy("kinesis"), settings.event_stream_arn, log),
+            "none": LogAppender(client_of("kinesis"), settings.event_stream_arn, log),
         }
     )
     metadata = Table(dynamodb, settings.metadata_table)
-    tenant_keys = WrappedTenantKeys(metadata, Lazy("kms"), settings.tenant_key_id)
-    secret_keys = privacy.tenant_keys(metadata, settings.tenant_key_id)
+    tenant_keys = WrappedTenantKeys(metadata, client_of("kms"), settings.tenant_key_id)
+    lake = Objects(client_of("s3"), settings.lake_bucket)
     return Intake(
-        registry.load(),
+        contracts,
         appender,
-        quarantine(settings, secret_keys),
+        QuarantineStore(metadata, lake, TenantBox(secret_keys)),
         tenant_keys,
         Subjects(Table(dynamodb, settings.subject_keys_table), secret_keys),
         log,
         type_shards=settings.type_shards,
         takes_any_id=TenantIds(metadata).takes_any,
-        purposes=purposes.load(),
+        purposes=declared,
         received=partial(received_at, events),
     )

@@ -1,0 +1,123 @@
+"""A source of kind postgres is read through intake by an operator, with rights to the stores of the platform."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.errors import UsageError
+from cli.output import complain
+
+if TYPE_CHECKING:
+    from cli.target import Target
+    from millrace.cdc.reader import Report
+    from millrace.cdc.states import States
+    from millrace.compiler.sources import PostgresSource, SourceDefinition
+
+
+def states(target: "Target") -> "States":
+    """Places of sources."""
+    from millrace.cdc.states import States
+    from millrace.core.table import Table
+
+    return States(Table(target.client("dynamodb"), target.output("MetadataTable")))
+
+
+def read(target: "Target", schemas: Path, name: str, seconds_left: Callable[[], float]) -> "Report":
+    """Reads a source once, with the contracts of a checkout.
+
+    Args:
+        target: the platform.
+        schemas: the folder of contracts and sources.
+        name: of the source.
+        seconds_left: of the time it may take.
+
+    Raises:
+        UsageError: there is no such source here, or a contract is wrong.
+        MillraceError: the database or a store did not answer; the next run goes on from there.
+    """
+    from millrace.cdc.postgres import connect
+    from millrace.cdc.reader import Reader, Source
+    from millrace.compiler.bundle import assemble_contracts
+    from millrace.contracts.errors import ContractError
+    from millrace.contracts.registry import Registry
+    from millrace.feeders.binding import slot_of
+    from millrace.privacy import purposes
+
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder)
+        try:
+            assemble_contracts(schemas, bundle)
+            source, postgres = binding(schemas, name, target.env)
+        except ContractError as error:
+            raise UsageError(str(error)) from error
+        registry = Registry(bundle)
+        known = {contract.event_type for contract in registry.contracts}
+        reader = Reader(
+            Source(source.org, name, slot_of(name, target.env), postgres.publication),
+            lambda: connect(
+                host=postgres.host,
+                port=postgres.port,
+                database=postgres.database,
+                user=postgres.user,
+                password=os.environ.get("PGPASSWORD", ""),
+                encrypted=source.environments != ["local"],
+            ),
+            states(target),
+            _intake(target, registry, purposes.load(bundle)),
+            known.__contains__,
+        )
+        return reader.run(f"cli-{uuid.uuid4()}", seconds_left)
+
+
+def binding(schemas: Path, name: str, env: str) -> "tuple[SourceDefinition, PostgresSource]":
+    """A source of kind postgres of an environment, and its settings.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from millrace.compiler.sources import DEFINITIONS
+
+    read_files, problems = DEFINITIONS.read(schemas)
+    if problems:
+        raise UsageError("\n".join(problem.sentence for problem in problems))
+    found = {
+        one.name: (one, one.postgres)
+        for one in read_files.values()
+        if one.postgres is not None and env in one.environments
+    }
+    if name not in found:
+        listed = ", ".join(sorted(found)) or "there is none"
+        raise UsageError(f"no source of kind postgres in {env} is called {name}: {listed}")
+    return found[name]
+
+
+def _intake(target: "Target", registry: Any, declared: Any) -> Any:
+    from millrace.core.table import Table
+    from millrace.eventstore.tenant_key import WrappedTenantKeys
+    from millrace.intake.assemble import IntakeSettings, intake_over
+    from millrace.privacy import tenant_secrets
+
+    dynamodb, kinesis = target.client("dynamodb"), target.client("kinesis")
+    stream = kinesis.describe_stream_summary(StreamName=target.output("EventStream"))
+    settings = IntakeSettings.model_validate(
+        {
+            "environment": target.env,
+            "events_table": target.output("EventsTable"),
+            "metadata_table": target.output("MetadataTable"),
+            "subject_keys_table": target.output("SubjectKeysTable"),
+            "lake_bucket": target.output("LakeBucket"),
+            "event_stream_arn": stream["StreamDescriptionSummary"]["StreamARN"],
+            "tenant_key_id": target.output("TenantKeyId"),
+            "type_shards": int(target.output("TypeShards")),
+        }
+    )
+    keys = WrappedTenantKeys(
+        Table(dynamodb, settings.metadata_table),
+        target.client("kms"),
+        settings.tenant_key_id,
+        use=tenant_secrets.USE,
+    )
+    return intake_over(settings, complain, registry, declared, dynamodb, target.client, keys)

@@ -18,6 +18,9 @@ from millrace.cdc.database import Database as Capture
 from millrace.cdc.postgres import connect
 from millrace.cdc.states import Lease, States
 from millrace.compiler import table_changes
+from millrace.contracts import registry
+from millrace.eventstore.codec import Codec
+from millrace.eventstore.row import from_item
 from millrace.intake.accept import Intake
 from tests.support.change_source import Killed
 from tests.support.platform import ACME, LAKE, Platform
@@ -54,7 +57,7 @@ def shop() -> Iterator[Database]:
 
 @pytest.fixture
 def schemas(shop: Database, tmp_path: Path) -> Path:
-    """Those of the repository with the source and the contracts of its tables, of which one has a sealed column."""
+    """Those of the repository with the source and the contracts of its tables, of which one has a confidential column."""
     folder = tmp_path / "schemas"
     shutil.copytree(SCHEMAS, folder)
     source = {
@@ -107,6 +110,10 @@ def test_a_database_comes_in_once(running: Platform, shop: Database, schemas: Pa
     first = stored(running)
     assert len(first) == 21
     assert all(one.startswith(f"{ACME}#") for one in first)
+    codec = Codec(registry.load().dictionary)
+    payloads = [from_item(row, codec).envelope["data"]["payload"] for row in running.rows("Events")]
+    emails = [one["after"]["email"] for one in payloads if "email" in one["after"]]
+    assert [one[:3] for one in emails] == ["tk_"]
     again = database_reading.read(target(), schemas, "shop", lambda: 600.0)
     assert dict(again.outcomes) == {}
     assert stored(running) == first

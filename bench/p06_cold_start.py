@@ -62,7 +62,12 @@ def _ratio(program: str) -> float:
 
 def _environ() -> dict[str, str]:
     path = [str(ROOT), str(ROOT / "layers" / "millrace" / "python")]
-    more = {"FEATURE_STORE_TABLE": "FeatureStore", "MODELS_TABLE": "MLModels"}
+    more = {
+        "FEATURE_STORE_TABLE": "FeatureStore",
+        "MODELS_TABLE": "MLModels",
+        # Lambda sets it, for both sides.
+        "AWS_LAMBDA_FUNCTION_NAME": "bench",
+    }
     return {**os.environ, **edge.ENVIRON, **more, "PYTHONPATH": os.pathsep.join(path)}
 
 

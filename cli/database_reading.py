@@ -102,7 +102,7 @@ def _intake(target: "Target", registry: Any, declared: Any) -> Any:
 
     dynamodb, kinesis = target.client("dynamodb"), target.client("kinesis")
     stream = kinesis.describe_stream_summary(StreamName=target.output("EventStream"))
-    settings = IntakeSettings.model_validate(
+    settings = IntakeSettings.of(
         {
             "environment": target.env,
             "events_table": target.output("EventsTable"),

@@ -87,7 +87,7 @@ class PlatformFunction(Construct):
             "log_level": settings.log_level,
             **{field: known[uses[0].resource].value for field, uses in declared.items()},
             **_declared_numbers(model, memory_mb, storage_mb, settings.type_shards),
-            **({"rate_limit_url": settings.rate_limit_url} if "rate_limit_url" in model.model_fields else {}),
+            **({"rate_limit_url": settings.rate_limit_url} if "rate_limit_url" in model.names() else {}),
             **(variables or {}),
         }
         self.function = lambda_.Function(
@@ -104,7 +104,7 @@ class PlatformFunction(Construct):
             memory_size=memory_mb,
             timeout=timeout,
             ephemeral_storage_size=None if storage_mb is None else Size.mebibytes(storage_mb),
-            environment=model.model_validate(values).environment_variables(),
+            environment=model.of(values).environment_variables(),
             **_placed(stem, fleet),
             reserved_concurrent_executions=settings.reserved_concurrency.get(stem),
             on_failure=destinations.SqsDestination(fleet.failures),
@@ -195,7 +195,7 @@ def _declared_numbers(
         "temp_mb": (storage_mb or TEMP_RESERVE_MB) - TEMP_RESERVE_MB,
         "type_shards": type_shards,
     }
-    return {name: str(number) for name, number in numbers.items() if name in model.model_fields}
+    return {name: str(number) for name, number in numbers.items() if name in model.names()}
 
 
 def _runtime_reason(environment: str) -> str:

@@ -1,6 +1,7 @@
 """Every function: one construct makes it, its settings are its environment, its rights are named one by one."""
 
 import ast
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -325,7 +326,7 @@ def test_environment_variables_are_the_settings_both_ways(every: Templates, stem
         return
     variables: dict[str, Any] = every.functions()[stem]["Properties"]["Environment"]["Variables"]
     model = settings_model(stem)
-    assert set(variables) == {name.upper() for name in model.model_fields}
+    assert set(variables) == {name.upper() for name in model.names()}
     # Values of the stack are known at deployment only; any text stands for them.
     known = {name: v if isinstance(v, str) else f"deployed-{name}" for name, v in variables.items()}
     settings = model.from_environment(known)
@@ -334,8 +335,8 @@ def test_environment_variables_are_the_settings_both_ways(every: Templates, stem
     assert settings.environment == every.environment
     fixed = {name for name, value in variables.items() if isinstance(value, str)}
     assert fixed >= COMMON
-    defaults = {name.upper() for name, field in model.model_fields.items() if not field.is_required()}
-    numbers = {name.upper() for name, field in model.model_fields.items() if field.annotation is int}
+    defaults = {field.name.upper() for field in fields(model) if field.default is not MISSING}
+    numbers = {field.name.upper() for field in fields(model) if field.type is int}
     assert fixed <= COMMON | defaults | numbers, "a table, bucket or bus is referenced, never named"
 
 

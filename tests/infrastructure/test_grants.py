@@ -86,7 +86,7 @@ def test_a_setting_that_names_a_place_declares_what_is_done_there() -> None:
     )
     for stem in stems():
         model = settings_model(stem)
-        places = {field for field in model.model_fields if field.endswith(named)}
+        places = {field for field in model.names() if field.endswith(named)}
         assert places == set(model.declared_uses()), stem
 
 

@@ -4,6 +4,8 @@ import ast
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from tests.support.templates import Templates
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +22,22 @@ PACKAGES = {
     "Registry": {"yaml", "open_data_contract_standard"},
     "Avro": {"fastavro"},
     "Mlflow": {"mlflow"},
+}
+
+# Functions whose cold start somebody waits for: an answer, or an event on its way.
+AWAITED = {
+    "analyze_events",
+    "archive_events",
+    "authorize",
+    "collect",
+    "post_events",
+    "predict",
+    "project_events",
+    "read_analytics",
+    "receive_bus_events",
+    "receive_webhooks",
+    "route_events",
+    "score_transactions",
 }
 
 
@@ -76,6 +94,14 @@ def test_no_function_imports_what_none_of_its_layers_has(every: Templates) -> No
             if name.partition(".")[0] in lacking:
                 missing.append(f"{stem}: {by} imports {name}")
     assert missing == []
+
+
+@pytest.mark.parametrize("stem", sorted(AWAITED))
+def test_what_somebody_waits_for_begins_without_pydantic(stem: str) -> None:
+    """Its import is a quarter of what a cold start costs beside boto3."""
+    begun = closure(f"functions.{stem}.handler")
+    assert "millrace.core.settings" in begun
+    assert {by for name, by in begun.items() if name.partition(".")[0] == "pydantic"} == set()
 
 
 def test_what_is_imported_is_found_through_all_modules() -> None:

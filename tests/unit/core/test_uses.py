@@ -1,5 +1,7 @@
 """What settings declare: a field's uses, those of the classes that it extends, and what has no variable."""
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 
 from millrace.core.errors import PermanentError
@@ -46,7 +48,7 @@ def test_a_plain_setting_declares_nothing() -> None:
 def test_what_has_no_variable_is_no_field() -> None:
     assert Extended.also_uses == (Use(CATALOG, "read", "silver"), Use(CATALOG, "read", "gold"))
     assert Base.also_uses == ()
-    assert "also_uses" not in Extended.model_fields
+    assert "also_uses" not in Extended.names()
 
 
 def test_a_declared_field_is_required_and_read_as_any_other() -> None:
@@ -54,3 +56,29 @@ def test_a_declared_field_is_required_and_read_as_any_other() -> None:
     assert Base.from_environment(environ).events_table == "E"
     with pytest.raises(PermanentError, match="USER_EVENTS_TABLE"):
         Extended.from_environment(environ)
+
+
+class Typed(FunctionSettings):
+    rate: float = 2.5
+    count: int
+    is_there: bool = False
+
+
+def test_texts_are_read_by_the_type_of_their_field_and_written_back() -> None:
+    environ = {"ENVIRONMENT": "prod", "RATE": "0.5", "COUNT": "7", "IS_THERE": "true", "OTHER": "x"}
+    settings = Typed.from_environment(environ)
+    assert (settings.rate, settings.count, settings.is_there) == (0.5, 7, True)
+    assert settings.log_level == "INFO"
+    assert Typed.from_environment(settings.environment_variables()) == settings
+    with pytest.raises(FrozenInstanceError):
+        settings.count = 8
+
+
+def test_every_value_that_is_missing_or_wrong_is_named() -> None:
+    environ = {"ENVIRONMENT": "moon", "LOG_LEVEL": "info", "RATE": "fast", "IS_THERE": "maybe"}
+    with pytest.raises(PermanentError) as raised:
+        Typed.from_environment(environ)
+    for name in ("ENVIRONMENT", "LOG_LEVEL", "RATE", "IS_THERE", "COUNT"):
+        assert name in str(raised.value)
+    with pytest.raises(PermanentError, match="NUMBER"):
+        Typed.of({"environment": "dev", "count": 1, "number": 2})

@@ -9,9 +9,11 @@ from urllib.parse import quote
 from millrace.access.visibility import PERSONAL
 from millrace.api.personal import READ_PERSONAL
 from millrace.api.route import Call
+from millrace.contracts import registry
 from millrace.contracts.errors import UnknownType, UnknownVersion
 from millrace.contracts.registry import Registry
 from millrace.core import audit, clock
+from millrace.core.aws import client, links
 from millrace.core.http import Problem
 from millrace.core.objects import Objects
 from millrace.core.table import Table
@@ -69,6 +71,12 @@ class UploadsApi:
             "importId": import_id,
             "upload": {"method": "PUT", "url": url, "headers": headers, "seconds": UPLOAD_SECONDS},
         }
+
+
+def uploads(environment: str, lake_bucket: str, metadata_table: str) -> UploadsApi:
+    """The same over AWS's clients."""
+    lake = Objects(links(bucket_in_path=environment == "local"), lake_bucket)
+    return UploadsApi(lake, Table(client("dynamodb"), metadata_table), registry.load())
 
 
 class ImportsApi:

@@ -5,6 +5,7 @@ settings and returns what answers a call. Nothing starts at import: the environm
 first call.
 """
 
+import gc
 import os
 from collections.abc import Callable
 from functools import cached_property
@@ -38,13 +39,18 @@ class Edge(Generic[S]):
 
     @cached_property
     def started(self) -> Handler:
-        """The answering part, with the capability behind it.
+        """The answering part, with the capability behind it. `functions` has turned the garbage collector off until it is there.
 
         Raises:
             PermanentError: a setting is missing or wrong.
         """
-        settings = self._settings.from_environment(os.environ)
-        return self._start(settings, logger(self.name, settings.log_level))
+        try:
+            settings = self._settings.from_environment(os.environ)
+            return self._start(settings, logger(self.name, settings.log_level))
+        finally:
+            if not gc.isenabled():
+                gc.freeze()
+                gc.enable()
 
     def restarted(self) -> "Edge[S]":
         """The handler as a new copy of the function has it: nothing is kept from earlier calls."""

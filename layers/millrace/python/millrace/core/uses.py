@@ -11,11 +11,11 @@ of the catalog. `stacks/constructs/grants.py` has the IAM actions of each verb.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import Field
-
+# Under this name a field's metadata has what it declares.
+USES = "uses"
 Kind = Literal["table", "bucket", "stream", "bus", "key", "queue", "machine", "catalog", "pool", "secret"]
 
 
@@ -69,5 +69,5 @@ def rights(resource: Resource, *verbs: str, **parts: Iterable[str]) -> tuple[Use
 
 def uses(resource: Resource, *verbs: str, **parts: Iterable[str]) -> Any:
     """A field of a function's settings that names a resource, and what the function does with it."""
-    declared: Any = rights(resource, *verbs, **parts)
-    return Field(json_schema_extra={"uses": declared})
+    declared: Any = field(metadata={USES: rights(resource, *verbs, **parts)})
+    return declared

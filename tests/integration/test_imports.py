@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -361,6 +361,32 @@ def test_an_erasure_removes_what_is_kept_of_the_tenants_files(running: Platform)
     asked.erased("u-1")
     left = set(running.objects("raw/external-data/"))
     assert before - left == {key for key in before if f"org={ACME}/files/" in key}
+
+
+def test_refused_rows_of_who_was_erased_are_given_to_nobody(running: Platform) -> None:
+    """Whatever is wrong with them, unless they say that they happened later; and no reason quotes a user."""
+    drops, asked = Drops(running), Requests(running)
+    running.post(events.shipped_order(user="vera@example.org"))
+    running.settle()
+    asked.erased("vera@example.org")
+    vera, bob = {"userId": "vera@example.org"}, {"userId": "bob@example.org"}
+    before = events.moment(timedelta(hours=2))
+    rows = [
+        payment(1, amount="-1", **vera) | {"timestamp": before},
+        payment(2, amount="-2", **bob) | {"timestamp": before},
+        # A name of the moment of its own, and an open field that quotes what it has got.
+        payment(3, amount="-3", **vera) | {"timestamp": "no moment"},
+        payment(4, currency="vera@example.org", **vera) | {"timestamp": before},
+        payment(5, currency="bob@example.org", **bob),
+        payment(6, amount="-6", **vera) | {"timestamp": events.moment(timedelta(seconds=-1))},
+    ]
+    one = drop(drops, as_csv(rows))
+    assert counts(one) == (6, 0, 0, 6)
+    lines = as_csv(rows).splitlines()
+    assert refused(running, one).splitlines() == [lines[at] for at in (0, 2, 5, 6)]
+    told = running.get("/v1/imports/{id}", id=one["import_id"])["body"]
+    assert [row["line"] for row in told["refused"]] == [2, 3, 4, 5, 6, 7]
+    assert "example.org" not in json.dumps(told)
 
 
 def test_a_file_that_is_removed_while_it_is_read_is_answered(running: Platform) -> None:

@@ -21,7 +21,17 @@ from millrace.eventstore.fingerprint import Fingerprint, fingerprint
 from millrace.eventstore.row import Envelope, to_item
 from millrace.eventstore.tenant_key import TenantKeys
 from millrace.intake import protobuf_json, reserved
-from millrace.intake.case import REFUSED, Case, EventResult, Judged, case_of, entry_of, is_same, texts_of
+from millrace.intake.case import (
+    REFUSED,
+    Case,
+    EventResult,
+    Judged,
+    case_of,
+    entry_of,
+    is_same,
+    texts_of,
+    written,
+)
 from millrace.intake.consent import Consents
 from millrace.intake.discretion import discreet
 from millrace.intake.enrich import Origin, enrich
@@ -33,7 +43,7 @@ from millrace.privacy.consent import Purpose
 from millrace.privacy.purposes import load as all_purposes
 from millrace.privacy.subjects import ERASED, Person
 from millrace.quarantine.entry import QuarantineEntry
-from millrace.quarantine.mentions import Mentions
+from millrace.quarantine.mentions import Mentioned, Mentions
 
 _NULL = b":null"
 _CONFLICT = FieldError("/eventId", "conflict", "this id is taken by an event that says something else")
@@ -89,11 +99,22 @@ class Intake:
         return [case.result for case in cases]
 
     def replay(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[EventResult]:
-        """The same steps for events that are in quarantine already, so that none is kept a second time.
+        """The same steps for events that are kept by who asks, in quarantine or as a file, so that none is kept a second time.
 
-        A dry run stops before the append: what would pass is `accepted`, though its id may be in the table already.
+        A refused one whose result says that it may not be kept is to be kept nowhere. A dry run stops before the append: what
+        would pass is `accepted`, though its id may be in the table already.
         """
-        return [case.result for case in self._attempt(candidates, origin, dry_run=dry_run)]
+        cases = self._attempt(candidates, origin, dry_run=dry_run)
+        refused = [case for case in cases if case.result.outcome in REFUSED and case.result.kept]
+        if refused:
+            # What it came as, a row perhaps, need not say what its event does.
+            named = [self._mentions.of(*texts_of(case), written(case)) for case in refused]
+            try:
+                for case, is_forgotten in zip(refused, self._heed(refused, named, origin.org), strict=True):
+                    case.result.kept = not is_forgotten
+            except MillraceError as error:
+                self._could_not(refused, error)
+        return [case.result for case in cases]
 
     def _attempt(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[Case]:
         events = map(self._as_event, candidates)
@@ -340,16 +361,13 @@ class Intake:
 
     def _keep(self, refused: list[Case], origin: Origin) -> None:
         named = [self._mentions.of(*texts_of(case)) for case in refused]
-        for case, one in zip(refused, named, strict=True):
-            case.result.errors = [discreet(error, one.users) for error in case.result.errors]
         try:
-            users = set().union(*(one.users for one in named))
-            people = self._protection.known(origin.org, users) if users else {}
             kept = []
-            for case, one in zip(refused, named, strict=True):
+            for case, one, is_forgotten in zip(
+                refused, named, self._heed(refused, named, origin.org), strict=True
+            ):
                 entry = entry_of(case, origin, one, self._types)
-                about = (people[user] for user in one.users if user in people)
-                if any(self._protection.is_forgotten(case.candidate.event, person) for person in about):
+                if is_forgotten:
                     case.result.unkept_id, case.result.kept = entry.quarantine_id, False
                 else:
                     kept.append((case, entry))
@@ -357,9 +375,31 @@ class Intake:
                 entries = [entry for _, entry in kept]
                 self._quarantine.keep(origin.org, origin.request_id, origin.received_at, origin.kind, entries)
         except MillraceError as error:
-            self._log(str(error))
-            for case in refused:
-                case.result.outcome, case.result.errors = AppendResult.UNAVAILABLE, []
+            self._could_not(refused, error)
             return
         for case, entry in kept:
             case.result.quarantine_id = entry.quarantine_id
+
+    def _could_not(self, refused: list[Case], error: MillraceError) -> None:
+        self._log(str(error))
+        for case in refused:
+            case.result.outcome, case.result.errors = AppendResult.UNAVAILABLE, []
+
+    def _heed(self, refused: list[Case], named: list[Mentioned], org: str) -> list[bool]:
+        """Takes out of the errors of refused events whom they name; for each whether somebody among them was erased since.
+
+        Raises:
+            MillraceError: a table or KMS did not answer.
+        """
+        for case, one in zip(refused, named, strict=True):
+            case.result.errors = [discreet(error, one.users) for error in case.result.errors]
+        users = set().union(*(one.users for one in named))
+        people = self._protection.known(org, users) if users else {}
+        return [
+            any(
+                self._protection.is_forgotten(case.candidate.event, people[user])
+                for user in one.users
+                if user in people
+            )
+            for case, one in zip(refused, named, strict=True)
+        ]

@@ -124,5 +124,10 @@ def texts_of(case: Case) -> tuple[bytes, bytes | None]:
     return case.candidate.raw_bytes(), _sent(case)
 
 
+def written(case: Case) -> bytes | None:
+    """The event that its bytes were read as."""
+    return None if case.candidate.event is None else exact_json.dumps(case.candidate.event)
+
+
 def _sent(case: Case) -> bytes | None:
     return None if case.candidate.sent is None else exact_json.dumps(case.candidate.sent)

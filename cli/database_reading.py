@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli import operators
 from cli.errors import UsageError
 from cli.output import complain
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from cli.target import Target
     from millrace.cdc.reader import Report
     from millrace.cdc.states import States
-    from millrace.compiler.sources import PostgresSource, SourceDefinition
+    from millrace.feeders.binding import Binding
 
 
 def states(target: "Target") -> "States":
@@ -38,53 +39,59 @@ def read(target: "Target", schemas: Path, name: str, seconds_left: Callable[[], 
         UsageError: there is no such source here, or a contract is wrong.
         MillraceError: the database or a store did not answer; the next run goes on from there.
     """
-    from millrace.cdc.postgres import connect
-    from millrace.cdc.reader import Reader, Source
+    from millrace.cdc import reading
     from millrace.compiler.bundle import assemble_contracts
     from millrace.contracts.errors import ContractError
     from millrace.contracts.registry import Registry
-    from millrace.feeders.binding import slot_of
+    from millrace.core.table import Table
     from millrace.privacy import purposes
 
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder)
         try:
             assemble_contracts(schemas, bundle)
-            source, postgres = binding(schemas, name, target.env)
+            source = binding(schemas, name, target.env)
         except ContractError as error:
             raise UsageError(str(error)) from error
         registry = Registry(bundle)
         known = {contract.event_type for contract in registry.contracts}
-        reader = Reader(
-            Source(source.org, name, slot_of(name, target.env), postgres.publication),
-            lambda: connect(
-                host=postgres.host,
-                port=postgres.port,
-                database=postgres.database,
-                user=postgres.user,
-                password=os.environ.get("PGPASSWORD", ""),
-                encrypted=source.environments != ["local"],
-            ),
+        reader = reading.reader(
+            source,
+            target.env,
+            lambda: passwords(target, name),
             states(target),
             _intake(target, registry, purposes.load(bundle)),
             known.__contains__,
         )
+        metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
+        operators.audit(metadata, source.org, "sources.read", {"source": name})
         return reader.run(f"cli-{uuid.uuid4()}", seconds_left)
 
 
-def binding(schemas: Path, name: str, env: str) -> "tuple[SourceDefinition, PostgresSource]":
-    """A source of kind postgres of an environment, and its settings.
+def passwords(target: "Target", name: str) -> tuple[str, ...]:
+    """PGPASSWORD, where it is set; else what `millrace sources secret` has stored, the newest first."""
+    from millrace.core import clock
+    from millrace.webhooks.secrets import SecretStore, prefix
+
+    if "PGPASSWORD" in os.environ:
+        return (os.environ["PGPASSWORD"],)
+    return SecretStore(target.client("secretsmanager"), prefix(target.env)).good(name, clock.now())
+
+
+def binding(schemas: Path, name: str, env: str) -> "Binding":
+    """A source of kind postgres of an environment.
 
     Raises:
         UsageError: there is none.
     """
-    from millrace.compiler.sources import DEFINITIONS
+    from millrace.compiler.sources import DEFINITIONS, compiled
+    from millrace.feeders.binding import Binding
 
     read_files, problems = DEFINITIONS.read(schemas)
     if problems:
         raise UsageError("\n".join(problem.sentence for problem in problems))
     found = {
-        one.name: (one, one.postgres)
+        one.name: Binding.from_json(compiled(one))
         for one in read_files.values()
         if one.postgres is not None and env in one.environments
     }

@@ -43,6 +43,7 @@ THIRD_PARTY = (
     "policies",
     "privacy",
     "avro",
+    "postgres",
 )
 # Of the laptop only, and attached to no function: on AWS the training container installs the same requirements. With
 # runtime, lake and onnx it is more than Lambda takes, and the local platform refuses that on an update.
@@ -64,6 +65,7 @@ SETS = (
     ("runtime", "duckdb", "sketches"),
     ("runtime", "lake", "duckdb"),
     ("runtime", "mlflow"),
+    ("runtime", "privacy", "postgres"),
     ("runtime", "lake", "privacy"),
     ("runtime", "lake", "iceberg"),
     ("runtime", "lake", "iceberg", "privacy"),

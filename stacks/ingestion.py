@@ -17,6 +17,7 @@ from stacks.constructs.bus_feeder import BusFeeder
 from stacks.constructs.canary import Canary
 from stacks.constructs.capture import Capture
 from stacks.constructs.dashboards import PlatformOverview
+from stacks.constructs.database_reading import DatabaseReading
 from stacks.constructs.file_import import FileImport
 from stacks.constructs.grants import Deployed
 from stacks.constructs.http_api import EventApi
@@ -37,7 +38,18 @@ QUERY = Duration.minutes(5)
 class IngestionStack(PlatformStack):
     """Whatever answers a client."""
 
-    third_party = ("runtime", "lake", "registry", "onnx", "sketches", "policies", "privacy", "duckdb", "avro")
+    third_party = (
+        "runtime",
+        "lake",
+        "registry",
+        "onnx",
+        "sketches",
+        "policies",
+        "privacy",
+        "duckdb",
+        "avro",
+        "postgres",
+    )
 
     def __init__(
         self,
@@ -93,6 +105,7 @@ class IngestionStack(PlatformStack):
         waiting = WaitingReplay(self, "Waiting", fleet=self.fleet)
         waiting.resource.node.add_dependency(capture.resource)
         files = FileImport(self, "Files", fleet=self.fleet, after=capture.resource)
+        databases = DatabaseReading(self, "Databases", fleet=self.fleet, after=capture.resource)
         for writer in (
             functions["post_events"],
             functions["collect"],
@@ -102,6 +115,7 @@ class IngestionStack(PlatformStack):
             functions["manage_access"],
             from_bus,
             files.function,
+            databases.function,
             waiting.function,
         ):
             # A deploy that raises `type_shards`: nothing is written to a shard before lists read it.

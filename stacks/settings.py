@@ -12,6 +12,7 @@ from millrace.core.settings import Environment
 from stacks.omissions import Omission
 from stacks.settings_parts import (
     AlertRoute,
+    DatabaseNetwork,
     LakehouseSettings,
     LakeReader,
     LakeSettings,
@@ -63,6 +64,8 @@ class EnvironmentSettings(Part):
     """Of a Valkey server that counts the calls of each tenant and credential for all functions, which must reach it, such as `rediss://rates.example:6379`; empty: each warm function counts for itself."""
     network: NetworkSettings | None = None
     """A network of their own for the functions; None: they are in none, and reach services at their public addresses, over TLS."""
+    database_network: DatabaseNetwork | None = None
+    """Subnets of one's own for the function that reads databases, where those have no public address; None: it is where the others are."""
     sign_in: SignInSettings = SignInSettings()
     """How people sign in."""
     lakehouse: LakehouseSettings = LakehouseSettings()
@@ -129,6 +132,8 @@ class EnvironmentSettings(Part):
     def _local_has_no_network(self) -> "EnvironmentSettings":
         if self.network is not None and self.name == "local":
             raise ValueError("the emulator has no networks, so local cannot have `network`")
+        if self.database_network is not None and self.name == "local":
+            raise ValueError("the emulator has no networks, so local cannot have `database_network`")
         return self
 
     def fraud_budgets(self) -> dict[str, str]:

@@ -158,6 +158,17 @@ class NetworkSettings(Part):
         return cidr
 
 
+class DatabaseNetwork(Part):
+    """Where databases are: a VPC with subnets from which they, and the services of AWS that the function calls, can be reached."""
+
+    vpc: str = Field(pattern=r"^vpc-[0-9a-f]{8,17}$")
+    """Its id."""
+    subnets: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")], ...] = Field(min_length=1)
+    """Private subnets of it, with a NAT gateway or with endpoints of S3, DynamoDB, KMS, Kinesis and Secrets Manager."""
+    security_groups: tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$")], ...] = Field(min_length=1)
+    """Of the function; the databases let them in, and they let out to the databases and to port 443."""
+
+
 class SignInSettings(Part):
     """How people sign in."""
 

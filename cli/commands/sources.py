@@ -19,6 +19,8 @@ app = typer.Typer(
     add_completion=False,
     help="What feeds intake beside the API: list sources, pause them, set their secrets.",
 )
+# In place of a scheme: what a database is read with.
+PASSWORD = "password"  # noqa: S105  no password
 Name = Annotated[str, typer.Argument(help="The source's name, from the list.", metavar="NAME")]
 
 
@@ -37,7 +39,7 @@ def list_(org: Org = None, env: Env = None, as_json: Json = False) -> None:
             one["name"],
             one["kind"],
             one["scheme"] or "",
-            one["state"],
+            _state(one),
             one["changedAt"] or "",
             one["path"] or "",
         )
@@ -48,17 +50,21 @@ def list_(org: Org = None, env: Env = None, as_json: Json = False) -> None:
             ("name", "kind", "scheme", "state", "since", "path"), rows, folded={"path"}, optional=("since",)
         )
     )
+    for one in answer["items"]:
+        reading = one["reading"] or {}
+        if reading.get("reason"):
+            out.print(f"{one['name']}: {reading['reason']}", markup=False, highlight=False)
 
 
 @app.command()
 def pause(name: Name, org: Org = None, env: Env = None, as_json: Json = False) -> None:
-    """Have the deliveries of a webhook come again later, within 30 seconds."""
+    """Have deliveries of a webhook come again later, or a database not read, within 30 seconds."""
     _change(name, "pause", org, env, as_json=as_json)
 
 
 @app.command()
 def resume(name: Name, org: Org = None, env: Env = None, as_json: Json = False) -> None:
-    """Take the deliveries of a webhook again, within 30 seconds."""
+    """Take deliveries of a webhook, or read a database, again, within 30 seconds."""
     _change(name, "resume", org, env, as_json=as_json)
 
 
@@ -74,7 +80,7 @@ def secret(
     env: Env = None,
     as_json: Json = False,
 ) -> None:
-    """Set the secret that a webhook is signed with, read from stdin; the one before is good for a while."""
+    """Set the secret of a webhook, or a database's password, read from stdin; the one before is good for a while."""
     from millrace.core import clock
     from millrace.core.errors import PermanentError
     from millrace.core.table import Table
@@ -85,7 +91,7 @@ def secret(
         raise UsageError(f"--overlap is at most {LONGEST_OVERLAP_HOURS // 24}d")
     target = find_target(env)
     org, scheme = _source(name, target.env)
-    value = _read(f"The secret of {name}")
+    value = _read(f"The {'password' if scheme == PASSWORD else 'secret'} of {name}")
     problem = _problem(scheme, value)
     if problem:
         raise UsageError(problem)
@@ -100,7 +106,8 @@ def secret(
         print_json({"source": name, "org": org, "good": len(stored)})
     else:
         before = f"; the one before is good for {overlap}" if len(stored) > 1 else ""
-        out.print(f"{name} believes what is signed with it, at once{before}.")
+        does = "is read with it" if scheme == PASSWORD else "believes what is signed with it"
+        out.print(f"{name} {does}, at once{before}.")
 
 
 @app.command("read")
@@ -147,8 +154,10 @@ def read_(
             out.print(f"{what:<11}{number:>12,}", highlight=False)
         out.print(f"{'lag':<11}{lag:>12,} bytes", highlight=False)
         out.print(f"{name} is {report.status}, at {lsn_text(report.slot.confirmed)}", highlight=False)
-    if report.status in (BUSY, STOPPED):
+    if report.status == STOPPED:
         raise RefusedError(f"{name}: {report.message}")
+    if report.status == BUSY and not as_json:
+        out.print(f"{name}: {report.message}, and takes what waits", highlight=False)
 
 
 @app.command()
@@ -158,7 +167,7 @@ def restart(name: Name, env: Env = None, as_json: Json = False) -> None:
     from millrace.core.table import Table
 
     target = find_target(env)
-    org = database_reading.binding(checkout().root / "schemas", name, target.env)[0].org
+    org = database_reading.binding(checkout().root / "schemas", name, target.env).org
     metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
     operators.audit(metadata, org, "sources.restart", {"source": name})
     database_reading.states(target).forget(org, name)
@@ -166,6 +175,12 @@ def restart(name: Name, env: Env = None, as_json: Json = False) -> None:
         print_json({"source": name, "org": org})
     else:
         out.print(f"{name} begins anew: the next read takes a snapshot.")
+
+
+def _state(source: dict[str, Any]) -> str:
+    """Of a database that is not paused, how far it is."""
+    reading = source["reading"]
+    return str(source["state"] if reading is None or source["state"] != "active" else reading["status"])
 
 
 def _change(name: str, what: str, org: str | None, env: str | None, *, as_json: bool) -> None:
@@ -178,7 +193,7 @@ def _change(name: str, what: str, org: str | None, env: str | None, *, as_json: 
 
 
 def _source(name: str, env: str) -> tuple[str, str]:
-    """Tenant and scheme of a source of kind webhook, from its file in this checkout.
+    """Tenant and scheme of a source that has a secret, from its file in this checkout; a database's is `PASSWORD`.
 
     Raises:
         RefusedError: there is none, or it is of another kind or environment.
@@ -196,18 +211,18 @@ def _source(name: str, env: str) -> tuple[str, str]:
         source = DEFINITIONS.of_file(known[name], f"{FOLDER}/{name}.yaml")
     except ContractError as error:
         raise RefusedError("\n".join(located(error, root))) from error
-    if source.webhook is None:
+    if source.webhook is None and source.postgres is None:
         raise RefusedError(f"{name} is of kind {source.kind}, which has no secret")
     if env not in source.environments:
         raise RefusedError(f"{name} is not in {env}: its file names {', '.join(source.environments)}")
-    return source.org, source.webhook.scheme
+    return source.org, PASSWORD if source.webhook is None else source.webhook.scheme
 
 
 def _read(prompt: str) -> str:
     """A secret without the line's end; at a terminal it is not shown."""
     if sys.stdin.isatty():
-        return str(typer.prompt(prompt, hide_input=True)).strip()
-    return sys.stdin.read().strip()
+        return str(typer.prompt(prompt, hide_input=True)).strip("\r\n")
+    return sys.stdin.read().strip("\r\n")
 
 
 def _problem(scheme: str, value: str) -> str:
@@ -219,6 +234,8 @@ def _problem(scheme: str, value: str) -> str:
 
     if not value:
         return 'nothing came on stdin: printf %s "$SECRET" | millrace sources secret NAME'
+    if scheme != PASSWORD and value != value.strip():
+        return "a secret of a webhook has no space around it: copy it without"
     try:
         if scheme == "sendgrid":
             from millrace.webhooks.sendgrid import public_key

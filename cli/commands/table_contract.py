@@ -91,8 +91,9 @@ def _made(postgres: "PostgresSource", name: str, domain: str, *, encrypted: bool
             port=postgres.port,
             database=postgres.database,
             user=postgres.user,
-            password=os.environ.get("PGPASSWORD", ""),
+            passwords=(os.environ.get("PGPASSWORD", ""),),
             encrypted=encrypted,
+            authorities=postgres.authorities,
         )
         try:
             database = Database(session)

@@ -174,6 +174,7 @@ UNUSED: Mapping[str, Mapping[str, str]] = {
         "checkschemaFunction": _ON_DEMAND,
         "changesubjectsFunction": "Called when a person asks for something.",
         "FilesimportfileFunction": "A million rows are 500 s of it, $0.012; what they cost in stores is that of posted events.",
+        "readdatabasesFunction": "Called each minute for each source of kind postgres, of which none is shipped; what one costs is in docs/databases.md.",
         "ErasureerasesubjectFunction": "Called when a person asks for something.",
         "querylakeFunction": "Called when somebody asks in SQL: a query of two seconds is $0.00005.",
         "planbackfillFunction": _ON_DEMAND,

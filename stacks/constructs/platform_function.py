@@ -20,6 +20,7 @@ from stacks.constructs.log_groups import log_group
 from stacks.constructs.platform_role import PlatformRole
 from stacks.constructs.waivers import waive
 from stacks.network import OUTSIDE
+from stacks.settings_parts import DatabaseNetwork
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Lambda gives a function of this much memory one whole processor.
@@ -60,6 +61,7 @@ class PlatformFunction(Construct):
         variables: Mapping[str, str] | None = None,
         resources: Mapping[Resource, Deployed] | None = None,
         storage_mb: int | None = None,
+        place: DatabaseNetwork | None = None,
     ) -> None:
         """Makes the function.
 
@@ -74,6 +76,7 @@ class PlatformFunction(Construct):
             variables: settings that name no resource, by field.
             resources: what it uses that is not in the storage stack.
             storage_mb: of `/tmp`, in MB, where Lambda's 512 are too few.
+            place: subnets that it lies in, instead of those of the other functions.
         """
         super().__init__(scope, stem)
         settings, model = fleet.settings, settings_model(stem)
@@ -105,13 +108,13 @@ class PlatformFunction(Construct):
             timeout=timeout,
             ephemeral_storage_size=None if storage_mb is None else Size.mebibytes(storage_mb),
             environment=model.of(values).environment_variables(),
-            **_placed(stem, fleet),
+            **(_placed(stem, fleet) if place is None else _placed_in(self, place)),
             reserved_concurrent_executions=settings.reserved_concurrency.get(stem),
             on_failure=destinations.SqsDestination(fleet.failures),
             retry_attempts=2,
             max_event_age=Duration.hours(6),
         )
-        if fleet.network is not None and stem not in OUTSIDE:
+        if place is not None or (fleet.network is not None and stem not in OUTSIDE):
             _allow_interfaces(self.role)
         self.role.allow("logs:CreateLogStream", "logs:PutLogEvents", on=[logs_of_function.log_group_arn])
         uses = [*model.also_uses, *(use for several in declared.values() for use in several)]
@@ -171,6 +174,26 @@ def _placed(stem: str, fleet: Fleet) -> dict[str, Any]:
         "vpc": fleet.network.vpc,
         "vpc_subnets": ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
         "security_groups": [fleet.network.functions],
+    }
+
+
+def _placed_in(scope: Construct, place: DatabaseNetwork) -> dict[str, Any]:
+    """In subnets that are not ours."""
+    vpc = ec2.Vpc.from_vpc_attributes(
+        scope,
+        "Vpc",
+        vpc_id=place.vpc,
+        # Which zones they are in says nothing here, only how many subnets there are.
+        availability_zones=list(place.subnets),
+        private_subnet_ids=list(place.subnets),
+    )
+    return {
+        "vpc": vpc,
+        "vpc_subnets": ec2.SubnetSelection(subnets=vpc.private_subnets),
+        "security_groups": [
+            ec2.SecurityGroup.from_security_group_id(scope, group, group, mutable=False)
+            for group in place.security_groups
+        ],
     }
 
 

@@ -57,6 +57,7 @@ RIGHTS = {
     "collect": INTAKE,
     "receive_webhooks": INTAKE | {"secretsmanager:GetSecretValue"},
     "import_file": INTAKE | READS | {"dynamodb:BatchGetItem", "s3:DeleteObject", "s3:DeleteObjectVersion"},
+    "read_databases": INTAKE | {"dynamodb:UpdateItem", "secretsmanager:GetSecretValue"},
     "receive_bus_events": INTAKE | {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"},
     "check_schema": AUDITED,
     "replay_waiting": INTAKE
@@ -273,6 +274,7 @@ LONG = WORKERS | {
     "keep_audit",
     "erase_subject",
     "import_file",
+    "read_databases",
     "seal_tiles",
     "commit_table",
     "maintain_table",

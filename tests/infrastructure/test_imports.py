@@ -21,6 +21,7 @@ PACKAGES = {
     "Sketches": {"datasketches"},
     "Registry": {"yaml", "open_data_contract_standard"},
     "Avro": {"fastavro"},
+    "Postgres": {"pg8000"},
     "Mlflow": {"mlflow"},
 }
 

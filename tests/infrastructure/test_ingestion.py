@@ -269,6 +269,7 @@ def test_a_new_shard_is_read_before_it_is_written(every: Templates) -> None:
         "import_file",
         "manage_access",
         "post_events",
+        "read_databases",
         "receive_bus_events",
         "receive_webhooks",
         "replay_quarantine",

@@ -384,5 +384,5 @@ def test_a_server_without_tls_is_refused(shop: Database) -> None:
             port=5432,
             database=shop.name,
             user="postgres",
-            password="",
+            passwords=(),
         )

@@ -89,7 +89,7 @@ def test_sources_of_others_and_of_other_kinds_are_not_paused(running: Platform) 
     assert change(running, "pause", name="a b")["status"] == 404
     bus = change(running, "pause", name="platform-bus")
     assert bus["status"] == 409
-    assert "only webhooks" in bus["body"]["detail"]
+    assert "would be lost" in bus["body"]["detail"]
     assert change(running, "pause", scopes="sources:read")["status"] == 403
 
 

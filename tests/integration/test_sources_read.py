@@ -74,7 +74,7 @@ def schemas(shop: Database, tmp_path: Path) -> Path:
         port=5432,
         database=shop.name,
         user="postgres",
-        password="",
+        passwords=(),
         encrypted=False,
     )
     capture = Capture(session)

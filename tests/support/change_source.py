@@ -117,7 +117,7 @@ class ChangeSource:
             port=5432,
             database=self.database.name,
             user="postgres",
-            password="",
+            passwords=(),
             encrypted=False,
         )
 

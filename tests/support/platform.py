@@ -140,6 +140,7 @@ class Platform:
             "check_schema",
             "query_lake",
             "receive_bus_events",
+            "read_databases",
             "import_file",
             "archive_events",
             "route_events",

@@ -22,6 +22,7 @@ SOURCE: dict[str, Any] = {
     "state": "paused",
     "changedAt": "2026-11-30T12:00:00.000Z",
     "changedBy": "on call",
+    "reading": None,
 }
 BUS = {
     **SOURCE,
@@ -69,6 +70,19 @@ def test_the_list_says_what_is_paused_and_where_a_provider_delivers() -> None:
     assert json.loads(ran("list", "--json").splitlines()[-1])["items"] == [SOURCE, BUS]
     FakeApi.items = []
     assert "schemas/sources/<name>.yaml" in ran("list")
+
+
+def test_the_list_says_how_far_a_database_is_and_why_it_is_stopped() -> None:
+    reading = {"status": "streaming", "reason": None, "lagBytes": 0, "readAt": "2026-11-30T12:00:00.000Z"}
+    shop = {**BUS, "kind": "postgres", "reading": reading}
+    FakeApi.items = [shop]
+    assert "streaming" in ran("list")
+    FakeApi.items = [{**shop, "reading": {**reading, "status": "stopped", "reason": "the slot was dropped"}}]
+    said = ran("list")
+    assert "stopped" in said
+    assert "shop: the slot was dropped" in said
+    FakeApi.items = [{**shop, "state": "paused"}]
+    assert "paused" in ran("list")
 
 
 def test_a_source_is_paused_and_resumed_by_its_name() -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 from millrace.api.route import Call
 from millrace.api.router import Function
+from millrace.cdc.states import State as Place
+from millrace.cdc.states import States as Places
 from millrace.core import audit, clock
 from millrace.core.http import Problem
 from millrace.core.table import Table
@@ -30,29 +32,34 @@ class SourcesApi:
 
     def list(self, call: Call) -> dict[str, Any]:
         """The tenant's sources, by name."""
-        known = states.listed(self._metadata, call.org)
-        items = [_shown(one, known.get(one.name, State())) for one in self._sources() if one.org == call.org]
+        known, mine = states.listed(self._metadata, call.org), self._mine(call)
+        has_database = any(one.postgres is not None for one in mine)
+        places = Places(self._metadata).listed(call.org) if has_database else {}
+        items = [_shown(one, known.get(one.name, State()), places.get(one.name)) for one in mine]
         return {"items": items, "cursor": None}
 
     def pause(self, call: Call) -> dict[str, Any]:
-        """Has a source's deliveries answered 503, within half a minute, so that they come again later."""
+        """Has a webhook's deliveries answered 503, within half a minute, so that they come again later; a database is not read."""
         return self._change(call, PAUSED)
 
     def resume(self, call: Call) -> dict[str, Any]:
-        """Takes a source's deliveries again."""
+        """Takes a webhook's deliveries, and reads a database, again."""
         return self._change(call, ACTIVE)
 
     def _change(self, call: Call, wanted: str) -> dict[str, Any]:
-        found = [one for one in self._sources() if (one.org, one.name) == (call.org, call.values["name"])]
+        found = [one for one in self._mine(call) if one.name == call.values["name"]]
         if not found:
             raise Problem(HTTPStatus.NOT_FOUND, "there is no such source")
         (source,) = found
-        if source.webhook is None:
-            sentence = f"a source of kind {source.kind} cannot be paused: only webhooks are sent again later"
+        if source.webhook is None and source.postgres is None:
+            sentence = (
+                f"a source of kind {source.kind} cannot be paused: what it brings meanwhile would be lost"
+            )
             raise Problem(HTTPStatus.CONFLICT, sentence)
         now = states.listed(self._metadata, call.org).get(source.name, State())
+        place = None if source.postgres is None else Places(self._metadata).read(call.org, source.name)
         if now.state == wanted:
-            return _shown(source, now)
+            return _shown(source, now, place)
         who = call.request.authenticated
         state = State(wanted, clock.utc_text(clock.now()), who.principal)
         written = audit.write(
@@ -65,13 +72,14 @@ class SourcesApi:
         )
         if not written:
             raise Problem(HTTPStatus.CONFLICT, "the source was changed at the same time: look, and try again")
-        return _shown(source, state)
+        return _shown(source, state, place)
 
-    def _sources(self) -> tuple[Binding, ...]:
-        return binding.load(self._environment)
+    def _mine(self, call: Call) -> tuple[Binding, ...]:
+        """The tenant's sources, by name."""
+        return tuple(one for one in binding.load(self._environment) if one.org == call.org)
 
 
-def _shown(source: Binding, state: State) -> dict[str, Any]:
+def _shown(source: Binding, state: State, place: Place | None) -> dict[str, Any]:
     path = f"/v1/webhooks/{source.name}" if source.webhook is not None else None
     scheme = source.webhook.scheme if source.webhook is not None else None
     return {
@@ -80,4 +88,15 @@ def _shown(source: Binding, state: State) -> dict[str, Any]:
         "scheme": scheme,
         "path": path,
         **state.to_json(),
+        "reading": None if place is None else _reading(place),
+    }
+
+
+def _reading(place: Place) -> dict[str, Any]:
+    """How far a database is read."""
+    return {
+        "status": place.status,
+        "reason": place.message or None,
+        "lagBytes": place.lag_bytes if place.read_at else None,
+        "readAt": place.read_at or None,
     }

@@ -3,7 +3,6 @@
 import socket
 import ssl
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pg8000.native
@@ -16,6 +15,11 @@ ANSWER_SECONDS = 240
 # Classes of SQLSTATE that pass: connection, resources, operator intervention, and a slot that another session reads.
 _PASSING = ("08", "53", "57", "58", "40")
 _IN_USE = "55006"
+_PASSWORD = "28P01"  # noqa: S105  a code
+
+
+class _WrongPasswordError(PermanentError):
+    """Another password may do."""
 
 
 class PostgresSession:
@@ -47,9 +51,9 @@ def connect(
     port: int,
     database: str,
     user: str,
-    password: str,
+    passwords: Sequence[str],
     encrypted: bool = True,
-    authorities: Path | None = None,
+    authorities: str | None = None,
 ) -> PostgresSession:
     """A session.
 
@@ -58,17 +62,29 @@ def connect(
         port: of it.
         database: its name.
         user: who may read the tables and has the attribute REPLICATION.
-        password: of the user.
+        passwords: of the user, the newest first: while one is being changed, the one before may still be the server's.
         encrypted: with TLS, whose certificate is verified; a server that has none is refused. Off in `local` only.
-        authorities: file of the certificates that are trusted; None: those of the machine.
+        authorities: the certificates that are trusted, as PEM; None: those of the machine.
 
     Raises:
         RetryableError: it does not answer. PermanentError: it refuses the user, or offers no TLS.
     """
     context: ssl.SSLContext | bool = False
     if encrypted:
-        context = ssl.create_default_context(cafile=authorities)
+        context = ssl.create_default_context(cadata=authorities)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+    *others, last = passwords or ("",)
+    for password in others:
+        try:
+            return _session(host, port, database, user, password, context)
+        except _WrongPasswordError:
+            continue
+    return _session(host, port, database, user, last, context)
+
+
+def _session(
+    host: str, port: int, database: str, user: str, password: str, context: ssl.SSLContext | bool
+) -> PostgresSession:
     try:
         wire = _wire(host, port)
         try:
@@ -117,5 +133,9 @@ def _wire(host: str, port: int) -> socket.socket:
 def _mapped(error: pg8000.native.DatabaseError) -> PermanentError | RetryableError:
     said = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     code, sentence = str(said.get("C", "")), str(said.get("M", error))
-    passes = code.startswith(_PASSING) or code == _IN_USE
-    return (RetryableError if passes else PermanentError)(f"PostgreSQL {code}: {sentence}")
+    kind: type[PermanentError | RetryableError] = PermanentError
+    if code.startswith(_PASSING) or code == _IN_USE:
+        kind = RetryableError
+    elif code == _PASSWORD:
+        kind = _WrongPasswordError
+    return kind(f"PostgreSQL {code}: {sentence}")

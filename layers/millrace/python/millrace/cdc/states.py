@@ -145,6 +145,13 @@ class States:
         item = self._metadata.get(_key(org, name), consistent=True, doing="read place of a source")
         return _state(item)
 
+    def listed(self, org: str) -> dict[str, State]:
+        """Name → state, of the tenant's sources that have ever been read."""
+        found = self._metadata.query(
+            "entityTypeKey = :key", {":key": {"S": keys.metadata(org, KIND)}}, doing="list places of sources"
+        )
+        return {item["entityId"]["S"]: _state(item) for item in found}
+
     def acquire(self, org: str, name: str, owner: str, now: datetime, seconds: int) -> Lease | None:
         """The source for one reader; None while another has it.
 

@@ -1,5 +1,6 @@
 """From `schemas/sources/*.yaml` to bindings (`feeders/binding.py`). Build only."""
 
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -96,6 +97,8 @@ class PostgresSource(_Strict):
     """Who may read the tables, and has the attribute REPLICATION."""
     publication: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "millrace"
     """Which tables: `CREATE PUBLICATION … FOR TABLE …`."""
+    authorities: str | None = Field(None, max_length=200_000)
+    """The certificates that are trusted, as PEM, such as those of the region for RDS; without them those of the machine."""
 
 
 class SourceDefinition(_Strict):
@@ -148,10 +151,11 @@ def compile_sources(
     ]
     if problems:
         raise ContractError(problems)
-    return [_compiled(one) for one in read.values()]
+    return [compiled(one) for one in read.values()]
 
 
-def _compiled(one: SourceDefinition) -> dict[str, Any]:
+def compiled(one: SourceDefinition) -> dict[str, Any]:
+    """A source as `Binding.from_json` takes it."""
     document = one.model_dump(exclude={"description"}, exclude_none=True)
     if one.webhook is not None:
         webhook = document[WEBHOOK]
@@ -174,11 +178,23 @@ def _problems(one: SourceDefinition, types: list[str], mappings: list[str]) -> I
         yield from _bus_problems(one.bus, types)
     if one.webhook is not None:
         yield from _webhook_problems(one.webhook, types, mappings)
+    if one.postgres is not None:
+        yield from _authorities_problems(one.postgres.authorities)
     if one.postgres is not None and len(one.name) > LONGEST_NAME_OF_SLOT:
         yield (
             "/name",
             f"a source of kind postgres has a name of at most {LONGEST_NAME_OF_SLOT} characters, for its slot has it too",
         )
+
+
+def _authorities_problems(given: str | None) -> Iterator[tuple[str, str]]:
+    if given is None:
+        return
+    try:
+        known = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        known.load_verify_locations(cadata=given)
+    except ssl.SSLError:
+        yield "/postgres/authorities", "certificates stand here as PEM: -----BEGIN CERTIFICATE----- …"
 
 
 def _bus_problems(bus: BusSource, types: list[str]) -> Iterator[tuple[str, str]]:

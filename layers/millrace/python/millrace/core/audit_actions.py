@@ -42,6 +42,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "roles.remove": "A role was taken from a user.",
         "sessions.create": "A credential that lasts for a short time was given out.",
         "sources.pause": "A source was paused: its deliveries come again later.",
+        "sources.read": "An operator had a database read.",
         "sources.restart": "A database is read anew, from a snapshot on.",
         "sources.resume": "A source takes deliveries again.",
         "sources.secret": "The secret of a source was set; the one before is good for a while.",

@@ -65,6 +65,7 @@ class Postgres:
         database: its name.
         user: who may read the tables and has the attribute REPLICATION.
         publication: which tables.
+        authorities: the certificates that are trusted, as PEM; None: those of the machine.
     """
 
     host: str
@@ -72,6 +73,7 @@ class Postgres:
     database: str
     user: str
     publication: str
+    authorities: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +111,12 @@ class Binding:
 
     def slot(self, environment: str) -> str:
         """Of kind `postgres`: its replication slot."""
-        return slot_of(self.name, environment)
+        return f"millrace_{environment}_{self.name.replace('-', '_')}"
 
-
-def slot_of(name: str, environment: str) -> str:
-    """The replication slot of a source of kind postgres."""
-    return f"millrace_{environment}_{name.replace('-', '_')}"
+    @property
+    def encrypted(self) -> bool:
+        """Of kind `postgres`: TLS is demanded, unless it is of the laptop alone."""
+        return self.environments != ("local",)
 
 
 def load(environment: str, folder: Path | None = None) -> tuple[Binding, ...]:

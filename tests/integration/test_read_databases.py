@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from millrace.cdc import reading
+from millrace.cdc import postgres, reading
 from millrace.compiler.bundle import assemble_contracts
 from millrace.compiler.sources import compile_sources
 from millrace.contracts.registry import Registry
@@ -190,9 +191,9 @@ def test_the_password_is_the_newest_of_the_source_and_then_the_one_before(
     running: Platform, read: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, given = SecretStore(boto3.client("secretsmanager"), prefix("local")), []
-    store.set(NAME, "old", clock.now(), clock.timedelta())
-    store.set(NAME, "new", clock.now(), clock.timedelta(hours=1))
-    connect = reading.connect
+    store.set(NAME, "old", clock.now(), timedelta())
+    store.set(NAME, "new", clock.now(), timedelta(hours=1))
+    connect = postgres.connect
 
     def noted(**how: Any) -> Any:
         given.append(how["passwords"])

@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from millrace.cdc import postgres, reading
+from millrace.cdc.states import States
 from millrace.compiler.bundle import assemble_contracts
 from millrace.compiler.sources import compile_sources
 from millrace.contracts.registry import Registry
@@ -157,7 +158,7 @@ def test_a_change_that_is_refused_is_in_quarantine_once_and_the_reader_goes_on(
 
 
 def test_a_second_run_beside_the_first_takes_nothing(running: Platform, read: Any) -> None:
-    states = reading.States(aws_table(running))
+    states = States(aws_table(running))
     lease = states.acquire(ACME, NAME, "another", clock.now(), 180)
     assert lease is not None
     assert read()["status"] == "busy"

@@ -22,13 +22,19 @@ def handler(settings: Settings, log: Logger) -> Handler:
     """Records which snapshots the run reads; answers with portions of the tenants that have rows in them.
 
     `{"runId", "mostPortions"}` → `{"portions": [0, 1, …]}`; `{"runId", "portion", "portions"}` → `{"orgs": […]}`, the
-    tenants of one of so many portions. `{"of": "aggregates"}` pins what aggregates are sealed from.
+    tenants of one of so many portions. `{"of": "aggregates"}` pins what aggregates are sealed from. `{"runId", "of": "silver"}`
+    pins the files of silver that the run's plan merges with, → `{"files": 7}`.
     """
     runs, tables = RunStore(Objects(client("s3"), settings.lake_bucket)), registry.load().tables()
 
     def pin(event: Event, _: object) -> dict[str, Any]:
         lake = catalog(settings.environment, settings.lake_bucket)
         pinner = sources.Pinner(runs, partial(open_table, lake), tables)
+        if event.get("of") == "silver":
+            merged = pinner.pin_silver(event["runId"])
+            files = sum(len(one.files) for one in merged.inputs)
+            log.info("pinned silver", extra={"tables": len(merged.inputs), "files": files})
+            return {"files": files}
         named = event.get("tables") or (
             aggregates.load().tables if event.get("of") == "aggregates" else feature_views.load().sources()
         )

@@ -42,7 +42,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
             seconds, reached = high_water.look(clock.parse(event["mark"]), looks)
             if reached is None:
                 log.info("waits for the archive", extra={"seconds": seconds, "looks": looks})
-                return {"wait": seconds, "looks": looks + 1, "batches": [], "levels": []}
+                return {"wait": seconds, "looks": looks + 1, "batches": [], "levels": [], "merges": 0}
         plan = planner.plan(
             event["runId"],
             clock.now(),
@@ -57,6 +57,7 @@ def handler(settings: Settings, log: Logger) -> Handler:
             "batches": list(range(len(plan.batches))),
             "levels": [list(level) for level in plan.levels],
             "partitions": len(plan.partitions),
+            "merges": sum(day.merges for day in plan.partitions),
             "remaining": plan.remaining,
         }
         log.info("planned", extra=answer)

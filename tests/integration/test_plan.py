@@ -71,13 +71,16 @@ def test_an_interval_takes_what_has_a_manifest_pending_or_not(lake: Lake, bundle
     }
 
 
-def test_a_day_whose_manifest_may_be_gone_in_part_is_not_replaced_by_less(lake: Lake, bundle: Path) -> None:
+def test_of_a_day_whose_manifest_may_be_gone_in_part_silver_keeps_what_it_has(
+    lake: Lake, bundle: Path
+) -> None:
     """Of a day 400 days ago only what came late has a row still."""
-    archived(lake, "org_acme", "2025-10-17", 1, marked=False)
     oldest = (AT - timedelta(days=399)).date().isoformat()
-    assert planner(lake).plan("run", AT, days=(oldest,)).partitions == ()
-    with pytest.raises(PermanentError, match=f"2025-10-17 is not kept any more.* from {oldest} on"):
-        planner(lake).plan("run", AT, days=("2025-10-17", oldest))
+    for day in ("2025-10-17", oldest):
+        archived(lake, "org_acme", day, 1)
+    for days in (None, ("2025-10-17", oldest)):
+        plan = planner(lake).plan("run", AT, days=days)
+        assert {day.day: day.merges for day in plan.partitions} == {"2025-10-17": True, oldest: False}
     assert planner(lake).plan("run", AT, days=("2025-10-17",), silver=False).batches == ()
 
 

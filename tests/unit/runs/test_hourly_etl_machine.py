@@ -25,7 +25,7 @@ class Fakes:
         self.landed: set[str] = set()
         self.orgs: list[str] = []
         # How often the planner finds the archive behind.
-        self.behind = 0
+        self.behind = self.merges = 0
 
     def machine(self, hook: Hook | None = None) -> StateMachine:
         functions = {
@@ -52,11 +52,12 @@ class Fakes:
 
     def _plan(self, payload: Any) -> Any:
         if payload["looks"] < self.behind:
-            return {"wait": 1, "looks": payload["looks"] + 1, "batches": [], "levels": []}
+            return {"wait": 1, "looks": payload["looks"] + 1, "batches": [], "levels": [], "merges": 0}
         return {
             "wait": 0,
             "runId": RUN,
             "batches": list(range(self.batches)),
+            "merges": self.merges,
             "levels": self.levels,
             "partitions": 0,
             "remaining": 0,
@@ -93,6 +94,8 @@ class Fakes:
         return {"table": payload["table"], "chunk": payload["chunk"], "status": "ok", "error": ""}
 
     def _pin(self, payload: Any) -> Any:
+        if payload.get("of") == "silver":
+            return {"files": 3}
         assert payload["mostPortions"] == 200
         return {"portions": list(range(len(self.orgs)))}
 
@@ -141,6 +144,21 @@ def test_while_the_archive_is_behind_the_run_waits_and_plans_by_the_same_mark() 
     plans = [payload for name, payload in fakes.calls if name == "plan"]
     assert plans == [{**given, "silver": True, "runId": RUN, "mark": START, "looks": n} for n in range(4)]
     assert fakes.called("transform", "batch") == [0]
+
+
+def test_silver_is_pinned_before_days_are_merged_and_nothing_changes_where_it_cannot_be() -> None:
+    fakes = Fakes(batches=1)
+    fakes.merges = 2
+    assert run(fakes).status == "SUCCEEDED"
+    names = [name for name, _ in fakes.calls]
+    assert names[:3] == ["plan", "pin", "transform"]
+    assert fakes.calls[1] == ("pin", {"runId": RUN, "of": "silver"})
+    broken = Fakes(batches=1)
+    broken.merges = 2
+    broken.broken.add(("pin", None))
+    execution = run(broken)
+    assert execution.status == "FAILED"
+    assert {name for name, _ in broken.calls} == {"plan", "pin"}
 
 
 def test_two_batches_each_table_once_tables_level_by_level() -> None:

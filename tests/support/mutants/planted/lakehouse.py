@@ -381,4 +381,28 @@ MUTANTS = (
         'changed.get(name, "") > max(own, "~")',
         ("tests/integration/test_datasets.py",),
     ),
+    Mutant(
+        "a day that raw has no longer whole is replaced by what raw still has",
+        "G9",
+        f"{LAYER}/lake/raw_to_silver.py",
+        "        done.parts += [self._kept(run, unit, connection, silver, table, done) for table in silver.tables]\n",
+        "",
+        ("tests/integration/test_silver_run.py",),
+    ),
+    Mutant(
+        "a later copy of an event takes the place of the one that silver has",
+        "G9",
+        f"{LAYER}/lake/raw_to_silver.py",
+        "                duplicates = rows.note_received_before(kept, groups)\n",
+        "                continue\n",
+        ("tests/integration/test_silver_run.py",),
+    ),
+    Mutant(
+        "a day is merged with nothing where what silver has was not pinned",
+        "G9",
+        f"{LAYER}/lake/silver_batch.py",
+        "    if merged is None:\n",
+        "    if merged is None:\n        return {}\n    if merged is None:\n",
+        ("tests/integration/test_silver_run.py",),
+    ),
 )

@@ -26,7 +26,13 @@ class Packed:
 
 
 def tenant_day(
-    org: str, day: str, rows: Iterable[Item], bucket: str, token: str | None = None
+    org: str,
+    day: str,
+    rows: Iterable[Item],
+    bucket: str,
+    token: str | None = None,
+    *,
+    merges: bool = False,
 ) -> TenantDay | None:
     """A tenant's day from its manifest rows; None if they name no object.
 
@@ -36,6 +42,7 @@ def tenant_day(
         rows: of the manifest; an object of more than 2,000 events has several.
         bucket: the lake's, whose objects they name.
         token: of the pending row.
+        merges: whether the manifest may have lost rows of the day.
     """
     counted: dict[str, int] = defaultdict(int)
     seen = hashlib.sha256()
@@ -49,7 +56,7 @@ def tenant_day(
     if not counted:
         return None
     objects = tuple(RawObject(key, count) for key, count in sorted(counted.items()))
-    return TenantDay(org, day, objects, token, seen.hexdigest())
+    return TenantDay(org, day, objects, token, seen.hexdigest(), merges)
 
 
 def fair(days: Iterable[TenantDay]) -> list[TenantDay]:

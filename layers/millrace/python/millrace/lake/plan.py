@@ -8,10 +8,11 @@ commit, and a batch of the archive that came in between keeps its day pending.
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from millrace.core import clock
-from millrace.core.errors import PermanentError, RetryableError, in_a_line
+from millrace.core.errors import RetryableError, in_a_line
 from millrace.core.objects import Objects
 from millrace.core.prefixes import RAW_EVENTS
 from millrace.core.table import Table
@@ -55,11 +56,8 @@ class Planner:
             mark: up to when everything accepted is archived, or what is not; read before the plan is made.
 
         Raises:
-            PermanentError: some of a day's manifest may be gone, and silver would be replaced by less than it has.
             MillraceError: a store did not answer.
         """
-        if silver and days:
-            _must_be_whole(min(days), at)
         bases = glue_tables.locations(self._glue, self._environment)
         failed = {(one.org, one.day): one.state for one in failed_days.read(self._metadata)}
         aside = {place for place, state in failed.items() if state == "set_aside"}
@@ -67,7 +65,8 @@ class Planner:
             self._pending() if days is None else [(org, day, None) for org in self.orgs() for day in days]
         )
         with ThreadPoolExecutor(READERS) as pool:
-            looked_at = list(pool.map(self._tenant_day, [one for one in wanted if one[:2] not in aside]))
+            look = partial(self._tenant_day, first_whole_day(at))
+            looked_at = list(pool.map(look, [one for one in wanted if one[:2] not in aside]))
         present = [one for one in looked_at if isinstance(one, TenantDay)]
         # What failed before comes behind all others and in batches of its own: it may end its worker.
         retried = [one for one in present if (one.org, one.day) in failed]
@@ -104,11 +103,11 @@ class Planner:
             (row.org, row.day, row.token) for row in sorted(rows, key=lambda row: (row.at, row.org, row.day))
         ]
 
-    def _tenant_day(self, wanted: tuple[str, str, str | None]) -> TenantDay | Failure | None:
+    def _tenant_day(self, whole_from: str, wanted: tuple[str, str, str | None]) -> TenantDay | Failure | None:
         org, day, token = wanted
         try:
             rows = receipts.objects(self._metadata, org, day)
-            return packing.tenant_day(org, day, rows, self._lake.bucket, token)
+            return packing.tenant_day(org, day, rows, self._lake.bucket, token, merges=day < whole_from)
         except RetryableError:
             raise
         except Exception as error:  # noqa: BLE001  whatever one tenant's rows set off must not stop the others
@@ -117,10 +116,9 @@ class Planner:
             )
 
 
-def _must_be_whole(day: str, at: datetime) -> None:
-    # A row of the manifest is kept from when it was written, which is shortly before the event at the earliest.
-    first = (at - timedelta(days=receipts.KEPT_DAYS - 1)).date().isoformat()
-    if day < first:
-        raise PermanentError(
-            f"the manifest of {day} is not kept any more; silver can be made again from {first} on"
-        )
+def first_whole_day(at: datetime) -> str:
+    """The oldest UTC day of which the manifest, and raw, still have every row. Pure.
+
+    A row of the manifest is kept from when it was written, which is shortly before the event at the earliest.
+    """
+    return (at - timedelta(days=receipts.KEPT_DAYS - 1)).date().isoformat()

@@ -25,6 +25,20 @@ _ID = f"if(regexp_full_match(event_id, '{_UUID}'), {_LIKE}, event_id)"
 MOST_UNFIT = 100
 
 
+def id_of(relation: str) -> str:
+    """SQL of the id of an event in a relation that has `event_id`, by which two rows are the same event."""
+    column = f"{relation}.event_id"
+    return f"if(regexp_full_match({column}, '{_UUID}'), lower({column}), {column})"
+
+
+def of_bucket(unit: Unit) -> str:
+    """SQL of whether a row with `event_id` is in the bucket of a unit."""
+    # By MD5, which is the same in every version of DuckDB: two workers of one run may have two.
+    if unit.buckets == 1:
+        return "true"
+    return f"md5_number({_LIKE}) % {unit.buckets} = {unit.bucket}"
+
+
 class BadRowsError(Exception):
     """Raw does not hold what the plan names; the message says where."""
 
@@ -102,18 +116,46 @@ class RawRows:
                     ORDER BY received_at, request_id, fingerprint, filename, file_row_number) AS place
                 FROM {scan} WHERE {mine} AND hash({_LIKE}) IN (SELECT id FROM twice)
             ) WHERE place > 1""")  # noqa: S608
-        return dict(self._connection.execute("SELECT contract, count(*) FROM later GROUP BY ALL").fetchall())
+        return self._counted()
 
-    def note_superseded(self, older: Sequence[ContractRows], newer: Sequence[ContractRows]) -> int:
+    def note_received_before(self, kept: str, groups: Sequence[ContractRows]) -> dict[str, int]:
+        """Notes, beside the duplicates, rows of these groups whose event silver has from an earlier moment.
+
+        Args:
+            kept: silver's rows of the day, as what stands behind FROM.
+            groups: of `groups`.
+
+        Returns:
+            What `find_duplicates` does, with these.
+        """
+        self._connection.execute(f"""
+            INSERT INTO later SELECT contract, filename, file_row_number FROM {self.of(groups, distinct=True)} AS raw
+            WHERE EXISTS (SELECT 1 FROM {kept} AS kept WHERE {id_of("kept")} = {id_of("raw")}
+                AND kept.received_at < raw.received_at)""")  # noqa: S608
+        return self._counted()
+
+    def note_superseded(
+        self, older: Sequence[ContractRows], newer: Sequence[ContractRows], kept: str = ""
+    ) -> int:
         """Notes, in the table `superseded`, each row of `older` whose id a row of `newer` has as well; how many there are.
 
-        Follows `find_duplicates`; what that noted is left out.
+        Follows `find_duplicates`; what that noted is left out. `kept`: rows that silver's table of the newer major has, as what
+        stands behind FROM; of these, those of the same event are its own conversion.
         """
+        conditions = []
+        if kept:
+            conditions.append(
+                f"EXISTS (SELECT 1 FROM {kept} AS kept WHERE {id_of('kept')} = {id_of('raw')} "  # noqa: S608
+                "AND kept.received_at <> raw.received_at)"
+            )
         shared = f"hash({_LIKE}) IN (SELECT id FROM twice)"  # noqa: S608
+        if newer:
+            newer_ids = f"SELECT {_ID} FROM {self.of(newer, distinct=False)} WHERE {shared}"  # noqa: S608
+            conditions.append(f"({shared} AND {_ID} IN ({newer_ids}))")
         (count,) = self._connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE superseded AS
-            SELECT filename, file_row_number FROM {self.of(older, distinct=True)} WHERE {shared} AND {_ID} IN (
-                SELECT {_ID} FROM {self.of(newer, distinct=False)} WHERE {shared})""").fetchone() or (0,)  # noqa: S608
+            SELECT filename, file_row_number FROM {self.of(older, distinct=True)} AS raw
+            WHERE {" OR ".join(conditions) or "false"}""").fetchone() or (0,)  # noqa: S608
         return int(count)
 
     def of(self, groups: Sequence[ContractRows], *, distinct: bool) -> str:
@@ -228,11 +270,11 @@ class RawRows:
                 return f"{url}: {' '.join(str(error).replace(url, 'it').split())[:300]}"
         return None
 
+    def _counted(self) -> dict[str, int]:
+        return dict(self._connection.execute("SELECT contract, count(*) FROM later GROUP BY ALL").fetchall())
+
     def _scan(self, objects: Iterable[str]) -> str:
         return parquet(objects, "filename = true", "file_row_number = true")
 
     def _mine(self) -> str:
-        # By MD5, which is the same in every version of DuckDB: two workers of one run may have two.
-        if self._unit.buckets == 1:
-            return "true"
-        return f"md5_number({_LIKE}) % {self._unit.buckets} = {self._unit.bucket}"
+        return of_bucket(self._unit)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from millrace.contracts import columns
@@ -17,6 +18,7 @@ from millrace.core.sql import literal
 from millrace.iceberg.layout import data_file
 from millrace.lake import conversion_sql, silver_sql, suspects
 from millrace.lake.duck import is_passing
+from millrace.lake.kept_rows import KeptRows
 from millrace.lake.raw_rows import MOST_UNFIT, BadRowsError, ContractRows, RawRows
 from millrace.quality.checks import checks_of
 from millrace.quality.measure import measure
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 NAME = "transform_partitions"
 UNKNOWN = "unknown_contract"
+_NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 # What a reader takes at once, and what a worker holds of a file that it writes.
 ROW_GROUP = 122_880
 # What a raw row is kept as, where it cannot be typed.
@@ -65,8 +68,16 @@ class SilverTransform:
         """
         self._connect, self._registry, self._bucket, self._root = connect, registry, bucket, root
 
-    def unit(self, run: str, unit: Unit, day: TenantDay) -> Done:
+    def unit(
+        self, run: str, unit: Unit, day: TenantDay, kept: Mapping[str, Sequence[str]] = _NOTHING
+    ) -> Done:
         """Makes one unit; what cannot be done is named in what it returns.
+
+        Args:
+            run: its id.
+            unit: of the day.
+            day: what the run takes in of it.
+            kept: by table, the files that silver has of a day that merges: what is not made of raw again stays.
 
         Raises:
             RetryableError: the lake did not answer.
@@ -77,7 +88,8 @@ class SilverTransform:
         connection = self._connect()
         rows = RawRows(connection, unit, objects)
         try:
-            return self._made(run, unit, connection, rows)
+            silver = KeptRows(connection, unit, self._registry, self._places(kept))
+            return self._made(run, unit, connection, rows, silver)
         except RetryableError:
             raise
         except duckdb.Error as error:
@@ -91,7 +103,14 @@ class SilverTransform:
         finally:
             connection.close()
 
-    def _made(self, run: str, unit: Unit, connection: "duckdb.DuckDBPyConnection", rows: RawRows) -> Done:
+    def _made(
+        self,
+        run: str,
+        unit: Unit,
+        connection: "duckdb.DuckDBPyConnection",
+        rows: RawRows,
+        silver: KeptRows,
+    ) -> Done:
         rows.check_objects()
         known: dict[str, tuple[Contract, list[ContractRows]]] = {}
         done = Done()
@@ -103,6 +122,9 @@ class SilverTransform:
                 continue
             known.setdefault(contract.name, (contract, []))[1].append(group)
         duplicates = rows.find_duplicates()
+        for contract, groups in known.values():
+            if kept := silver.of(_table(contract)):
+                duplicates = rows.note_received_before(kept, groups)
         for contract, groups in known.values():
             counts = (sum(group.rows for group in groups), sum(duplicates.get(g.ref, 0) for g in groups))
             source = rows.of(groups, distinct=counts[1] > 0)
@@ -122,9 +144,42 @@ class SilverTransform:
                 if newer.up_converter.get("from") == contract.major:
                     native = known.get(newer.name, (newer, []))[1]
                     done.parts.append(
-                        self._converted(run, unit, connection, rows, (contract, groups), (newer, native))
+                        self._converted(
+                            run,
+                            unit,
+                            connection,
+                            rows,
+                            (contract, groups),
+                            (newer, native),
+                            silver.of(_table(newer)),
+                        )
                     )
+        # Of every table, in every bucket: a commit replaces the day of a table as a whole.
+        done.parts += [self._kept(run, unit, connection, silver, table, done) for table in silver.tables]
         return done
+
+    def _kept(
+        self,
+        run: str,
+        unit: Unit,
+        connection: "duckdb.DuckDBPyConnection",
+        silver: KeptRows,
+        table: str,
+        done: Done,
+    ) -> Part:
+        """The rows of a table that are not made of raw again, as they are."""
+        made = [self._place(part.file) for part in done.parts if part.table == table and part.file]
+        file = data_file(self._bucket, table, run, unit.org, unit.day, unit.bucket)
+        rows, size = self._copy(connection, silver.left(table, made), file)
+        return Part(
+            table=table,
+            org=unit.org,
+            day=unit.day,
+            file=file if rows else None,
+            rows_in=rows,
+            rows=rows,
+            size=size if rows else 0,
+        )
 
     def _converted(
         self,
@@ -134,14 +189,15 @@ class SilverTransform:
         raw: RawRows,
         older: tuple[Contract, list[ContractRows]],
         newer: tuple[Contract, list[ContractRows]],
+        kept: str,
     ) -> Part:
         """The rows of an older major as the newer one's converter makes them; where both have an id, the newer major's row stays."""
         (old, groups), (contract, native) = older, newer
         rows_in = sum(group.rows for group in groups)
-        superseded = raw.note_superseded(groups, native) if native else 0
+        superseded = raw.note_superseded(groups, native, kept) if native or kept else 0
         source = raw.of(groups, distinct=True)
         (left,) = connection.execute(f"SELECT count(*) FROM {source}").fetchone() or (0,)  # noqa: S608
-        if native:
+        if native or kept:
             source = f"(SELECT * FROM {source} ANTI JOIN superseded USING (filename, file_row_number))"  # noqa: S608
         made = conversion_sql.converted(contract, old, source)
         # The minors of the older major say nothing of this one's fields.
@@ -162,7 +218,7 @@ class SilverTransform:
         converted_from: int | None = None,
     ) -> Part:
         rows_in, duplicates = counts
-        table = f"silver.{columns.table(contract)}"
+        table = _table(contract)
         fit, unfit = source, ""
         without = f"(SELECT * FROM {source} ANTI JOIN unfit USING (filename, file_row_number))"  # noqa: S608
         noted = f" UNION ALL BY NAME SELECT * FROM {source} JOIN unfit USING (filename, file_row_number)"  # noqa: S608
@@ -295,6 +351,9 @@ class SilverTransform:
         written = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         return sum(row["count"] for row in written), sum(row["file_size_bytes"] for row in written)
 
+    def _places(self, files: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        return {table: [self._place(url) for url in urls] for table, urls in files.items()}
+
     def _target(self, url: str) -> str:
         place = self._place(url)
         if self._root:
@@ -303,6 +362,10 @@ class SilverTransform:
 
     def _place(self, url: str) -> str:
         return f"{self._root}{url.removeprefix(f's3://{self._bucket}')}" if self._root else url
+
+
+def _table(contract: Contract) -> str:
+    return f"silver.{columns.table(contract)}"
 
 
 def _of_older_minors(contract: Contract, groups: Sequence[ContractRows]) -> list[ContractRows]:

@@ -4,7 +4,7 @@ DuckDB sees one tenant's rows: views are made of that tenant's files and hold th
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,35 @@ class Pinner:
             raise RetryableError(f"pin sources: {error}") from error
         pinned = Sources(run, at, inputs)
         self._store.put_sources(pinned)
+        return pinned
+
+    def pin_silver(self, run: str) -> Sources:
+        """Of the tenant-days that a run's plan merges, the files that silver has, kept as a document; a repeated call returns the same.
+
+        Raises:
+            RetryableError: the catalog or the lake did not answer.
+            PermanentError: the run has no plan, or a table cannot be read.
+        """
+        done = self._store.silver_sources(run)
+        if done is not None:
+            return done
+        plan = self._store.plan(run)
+        wanted = {(day.org, day.day) for day in plan.partitions if day.merges}
+        at = clock.utc_text(self._now())
+        inputs = []
+        try:
+            # A table that is not among the bases has been made since; the commit's fence knows of its files.
+            for name in sorted(
+                name for name in plan.bases if name.startswith("silver.") and name in self._tables
+            ):
+                one = self._input(name)
+                files = tuple(file for file in one.files if (file.org, file.day) in wanted)
+                if files:
+                    inputs.append(replace(one, files=files))
+        except OSError as error:
+            raise RetryableError(f"pin silver: {error}") from error
+        pinned = Sources(run, at, tuple(inputs))
+        self._store.put_silver_sources(pinned)
         return pinned
 
     def _input(self, name: str) -> Input:

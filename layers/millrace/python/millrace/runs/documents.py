@@ -34,6 +34,8 @@ class TenantDay:
     token: str | None = None
     # Changes exactly when a manifest row comes or goes.
     manifest: str = ""
+    # Whether raw may have lost objects of the day: silver then keeps what it has of it, beside what is planned.
+    merges: bool = False
 
     @property
     def rows(self) -> int:

@@ -153,6 +153,14 @@ class RunStore:
         """The tables that a run has pinned; None before."""
         return self._get(Sources, run, "sources")
 
+    def put_silver_sources(self, sources: Sources) -> None:
+        """Keeps the files of silver that a run merges with."""
+        self._put(sources.run, "silver-sources", sources)
+
+    def silver_sources(self, run: str) -> Sources | None:
+        """The files of silver that a run merges with; None before they are pinned."""
+        return self._get(Sources, run, "silver-sources")
+
     def put_materialized(self, done: Materialized) -> None:
         """Keeps what came of a tenant's feature views."""
         self._put(done.run, f"features/{done.org}", done)

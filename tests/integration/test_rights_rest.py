@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,6 @@ UNUSED: dict[str, dict[Call, str]] = {
     },
     "import_file": {
         **OF_BEFORE,
-        ("dynamodb:BatchWriteItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
         ("s3:PutObject", "lake/quarantine/*"): ONE_INTAKE,
         ("s3:DeleteObjectVersion", "lake/imports/*"): "the bucket here keeps no versions",
@@ -138,8 +138,9 @@ def recorded(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         _administer(running, recorder)
         # A file is there that the erasure removes.
         rows = f"timestamp,orderId,userId,currency,totalAmount,items\n{events.moment()},o,u-9,EUR,4,ITEMS\n,,,,-1,\n"
+        rows += f"{events.moment(timedelta(days=500))},o,u-9,EUR,4,ITEMS\n"
         items = '"[{""productId"": ""p"", ""quantity"": 2, ""price"": 2}]"'
-        assert Drops(running).drop(rows.replace("ITEMS", items).encode())["accepted"] == 1
+        assert Drops(running).drop(rows.replace("ITEMS", items).encode())["history"] == 1
         _people(running, recorder)
         _canary(recorder)
         _start(recorder)

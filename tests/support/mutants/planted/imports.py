@@ -3,6 +3,7 @@
 from tests.support.mutants.mutant import LAYER, Mutant
 
 STEPS = ("tests/integration/test_imports.py",)
+HISTORY = ("tests/integration/test_import_history.py",)
 ROWS = ("tests/unit/imports/test_records.py",)
 MUTANTS = (
     Mutant(
@@ -52,5 +53,21 @@ MUTANTS = (
         "        self._back.extendleft(reversed(others))\n",
         "",
         ROWS,
+    ),
+    Mutant(
+        "history that was written is told before the day that it is of is opened",
+        "A4",
+        f"{LAYER}/archive/history.py",
+        "        self._metadata.write_all(pending.to_items(touched, pending.new_token(), at))\n",
+        "",
+        HISTORY,
+    ),
+    Mutant(
+        "the youngest of history is expected in Events",
+        "A4",
+        f"{LAYER}/archive/history.py",
+        "    return clock.epoch(min(gone, clock.parse(received_at)))\n",
+        "    return clock.epoch(gone)\n",
+        HISTORY,
     ),
 )

@@ -1,7 +1,7 @@
 """From batches of the log to objects of the lake: one object per tenant, category and UTC day, then its manifest row."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -42,7 +42,7 @@ class Archive:
         name = f"{first.shard}-{first.sequence}-{last.sequence}.parquet"
         parts = self._parts(deliveries)
         keys = {part: f"{raw.partition(*part)}/{name}" for part in parts}
-        sizes = self._put_all({keys[part]: rows for part, rows in parts.items()})
+        sizes = put_all(self._lake, {keys[part]: rows for part, rows in parts.items()})
         written: list[Item] = []
         for part, rows in parts.items():
             org, category, day = part
@@ -80,12 +80,18 @@ class Archive:
                 rows[name] = raw.row(event, delivery)
         return {part: list(rows.values()) for part, rows in sorted(parts.items())}
 
-    def _put_all(self, objects: dict[str, list[Row]]) -> dict[str, int]:
-        """Writes objects, some at once; the bytes of each."""
-        with ThreadPoolExecutor(min(IN_FLIGHT, len(objects)), thread_name_prefix="archive") as pool:
-            return dict(zip(objects, pool.map(self._put, objects, objects.values()), strict=True))
 
-    def _put(self, key: str, rows: list[Row]) -> int:
+def put_all(lake: Objects, objects: Mapping[str, list[Row]]) -> dict[str, int]:
+    """Writes objects of raw by their keys, some at once; the bytes of each.
+
+    Raises:
+        RetryableError: the lake did not take one.
+    """
+
+    def put(key: str, rows: list[Row]) -> int:
         body = raw.rows_to_parquet(rows)
-        self._lake.put(key, body, content_type="application/vnd.apache.parquet", doing="put raw object")
+        lake.put(key, body, content_type="application/vnd.apache.parquet", doing="put raw object")
         return len(body)
+
+    with ThreadPoolExecutor(min(IN_FLIGHT, len(objects)), thread_name_prefix="archive") as pool:
+        return dict(zip(objects, pool.map(put, objects, objects.values()), strict=True))

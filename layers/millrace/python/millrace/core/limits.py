@@ -1,6 +1,6 @@
 """The limits of intake, as data."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 
@@ -20,6 +20,8 @@ BYTES_PER_PAGE_REQUEST = 512 * 1024
 # Stripe's largest events have some 100 KB; SendGrid sends batches of up to 768 KB.
 BYTES_PER_WEBHOOK = 1024 * 1024
 AHEAD = timedelta(minutes=15)
+# Of what is older than its type is kept, which only imports bring; clocks that were never set say less.
+OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
 # Levels of objects and arrays in an event, itself the first. Common readers stop at 64 unless told otherwise (.NET's
 # System.Text.Json) or at 128 (Rust's serde_json); orjson writes 254, and lists, traces, quarantine and raw wrap events.
 NESTING = 64

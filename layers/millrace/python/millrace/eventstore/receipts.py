@@ -87,6 +87,14 @@ def object_item(receipt: Receipt, url: str) -> Item:
     }
 
 
+def whole_from(at: datetime) -> str:
+    """The oldest UTC day of which the objects' rows, and raw, are all there still. Pure.
+
+    A row is kept from when it was written, which is shortly before the event at the earliest.
+    """
+    return (at - timedelta(days=KEPT_DAYS - 1)).date().isoformat()
+
+
 def partition(org: str, kind: str, day: str) -> str:
     """`org#manifest#<day>#<shard>`."""
     return keys.metadata(org, kind, day, SHARD)

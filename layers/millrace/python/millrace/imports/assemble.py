@@ -29,11 +29,12 @@ def box(settings: BoxSettings) -> TenantBox:
 
 def importing(settings: IntakeSettings, *, rows_per_second: float, log: Callable[[str], None]) -> Importing:
     """The steps over the stores of these settings."""
-    dynamodb, taking = client("dynamodb"), intake(settings, log)
+    metadata, taking = Table(client("dynamodb"), settings.metadata_table), intake(settings, log)
     return Importing(
         taking,
-        Imports(Table(dynamodb, settings.metadata_table)),
+        Imports(metadata),
         Objects(Lazy("s3"), settings.lake_bucket),
+        metadata,
         box(settings),
         rows_per_second,
         log,

@@ -26,6 +26,11 @@ LIMITS = (
     ),
     Limit("rows of a file", f"{ROWS_PER_FILE:,}", "`too_large`"),
     Limit("columns of a file", f"{COLUMNS:,}", "`columns`"),
+    Limit(
+        "how long ago a row of a file may have happened",
+        "since 1970",
+        "the row is refused: `timestamp_range`",
+    ),
     Limit("a row of a file", f"{BYTES_PER_ROW >> 20} MB", "the row is refused: `too_large`"),
     Limit("a row group of Parquet, uncompressed", f"{BYTES_PER_ROW_GROUP >> 20} MB", "`not_parquet`"),
 )

@@ -16,11 +16,14 @@ from itertools import chain, islice
 from typing import Any
 from urllib.parse import unquote
 
+from millrace.archive.history import History
 from millrace.contracts.errors import UnknownType, UnknownVersion
 from millrace.core import clock, limits
 from millrace.core.errors import ConditionFailedError, NotFoundError, RetryableError
 from millrace.core.objects import Objects
+from millrace.core.table import Table
 from millrace.eventstore.append import AppendResult
+from millrace.eventstore.codec import Codec
 from millrace.imports import bounds, form
 from millrace.imports.form import Form, Options
 from millrace.imports.jobs import Dropped, Import, Imports, dropped
@@ -49,6 +52,7 @@ class Importing:
         intake: judges and stores rows.
         imports: where it is kept how far each has come.
         lake: the bucket.
+        metadata: the table in which the objects of raw are named.
         box: seals what is kept.
         rows_per_second: that one import gives to intake at most.
         log: takes what is not the file's fault.
@@ -58,6 +62,7 @@ class Importing:
     intake: Intake
     imports: Imports
     lake: Objects
+    metadata: Table
     box: TenantBox
     rows_per_second: float
     log: Callable[[str], None] = lambda _: None
@@ -251,18 +256,24 @@ class Importing:
         at = clock.parse(one.group_at)
         candidates = [_candidate(reading.mapping, index, record) for index, record in enumerate(records)]
         results: list[EventResult] = []
+        registry = self.intake.registry
+        history = History(self.lake, self.metadata, Codec(registry.dictionary), registry.of_ref)
         for batch in _batches(candidates):
             # Intake tells a row that the same request has stored as accepted, in every attempt.
             request_id = f"{one.import_id}-{one.rows + len(results)}"
             origin = Origin(one.org, one.principal, request_id, at, kind=KIND)
-            results += self._give(batch, origin, dry_run=reading.options.dry_run)
+            results += self._give(batch, origin, history, dry_run=reading.options.dry_run)
+        # Before the group counts as judged: a kill behind this has it written again, over itself.
+        history.write(one.import_id, one.rows, at)
         counts: Counter[AppendResult] = Counter()
+        old = 0
         codes = Counter(one.codes)
         reasons: list[dict[str, Any]] = []
         refused: list[bytes] = []
         for record, result in zip(records, results, strict=True):
             outcome = result.outcome
             counts[outcome] += 1
+            old += result.history and outcome is AppendResult.ACCEPTED
             if outcome not in REFUSED:
                 continue
             errors = [error.to_json() for error in result.errors]
@@ -279,6 +290,7 @@ class Importing:
             one,
             rows=one.rows + len(records),
             accepted=one.accepted + counts[AppendResult.ACCEPTED],
+            history=one.history + old,
             duplicates=one.duplicates + counts[AppendResult.DUPLICATE],
             rejected=one.rejected + sum(counts[outcome] for outcome in REFUSED),
             codes=dict(codes),
@@ -287,19 +299,22 @@ class Importing:
             group_at="",
         )
 
-    def _give(self, batch: list[Candidate], origin: Origin, *, dry_run: bool) -> list[EventResult]:
+    def _give(
+        self, batch: list[Candidate], origin: Origin, history: History, *, dry_run: bool
+    ) -> list[EventResult]:
         """The results of a batch; what could not be stored is tried again.
 
         Raises:
             RetryableError: some of it could not be stored at all.
         """
-        results = self.intake.replay(batch, origin, dry_run=dry_run)
+        results = self.intake.replay(batch, origin, dry_run=dry_run, history=history)
         for attempt in range(ATTEMPTS):
             left = [n for n, result in enumerate(results) if result.outcome is AppendResult.UNAVAILABLE]
             if not left:
                 return results
             self.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
-            again = self.intake.replay([batch[n] for n in left], origin, dry_run=dry_run)
+            left_over = [batch[n] for n in left]
+            again = self.intake.replay(left_over, origin, dry_run=dry_run, history=history)
             for n, result in zip(left, again, strict=True):
                 results[n] = result
         if any(result.outcome is AppendResult.UNAVAILABLE for result in results):

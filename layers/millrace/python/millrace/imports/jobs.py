@@ -88,6 +88,7 @@ class Import:
         ended_at: when it ended; empty before.
         rows: that were judged.
         accepted: of these.
+        history: of the accepted, those that are older than their type is kept, and in the lake alone.
         duplicates: of these.
         rejected: of these.
         codes: code → how many rows were refused with it.
@@ -111,6 +112,7 @@ class Import:
     ended_at: str = ""
     rows: int = 0
     accepted: int = 0
+    history: int = 0
     duplicates: int = 0
     rejected: int = 0
     codes: dict[str, int] = field(default_factory=dict)

@@ -19,6 +19,7 @@ def report(one: Import, reasons: list[dict[str, Any]]) -> Mapping[str, Any]:
         "dryRun": Options.of_json(one.options).dry_run if one.reason != "options" else False,
         "rows": one.rows,
         "accepted": one.accepted,
+        "history": one.history,
         "duplicates": one.duplicates,
         "rejected": one.rejected,
         "codes": one.codes,

@@ -15,7 +15,7 @@ from millrace.core import exact_json
 from millrace.core.errors import MillraceError
 from millrace.core.table import Item
 from millrace.eventstore import content
-from millrace.eventstore.append import Appender, AppendResult
+from millrace.eventstore.append import Appender, AppendResult, Destination
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.fingerprint import Fingerprint, fingerprint
 from millrace.eventstore.row import Envelope, to_item
@@ -98,13 +98,26 @@ class Intake:
             self._keep(refused, origin)
         return [case.result for case in cases]
 
-    def replay(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[EventResult]:
+    def replay(
+        self,
+        candidates: Sequence[Candidate],
+        origin: Origin,
+        *,
+        dry_run: bool,
+        history: Destination | None = None,
+    ) -> list[EventResult]:
         """The same steps for events that are kept by who asks, in quarantine or as a file, so that none is kept a second time.
 
         A refused one whose result says that it may not be kept is to be kept nowhere. A dry run stops before the append: what
         would pass is `accepted`, though its id may be in the table already.
+
+        Args:
+            candidates: the events.
+            origin: whose they are.
+            dry_run: judge alone.
+            history: what takes the rows of events that are older than their type is kept; without it they are refused.
         """
-        cases = self._attempt(candidates, origin, dry_run=dry_run)
+        cases = self._attempt(candidates, origin, dry_run=dry_run, history=history)
         refused = [case for case in cases if case.result.outcome in REFUSED and case.result.kept]
         if refused:
             # What it came as, a row perhaps, need not say what its event does.
@@ -116,7 +129,14 @@ class Intake:
                 self._could_not(refused, error)
         return [case.result for case in cases]
 
-    def _attempt(self, candidates: Sequence[Candidate], origin: Origin, *, dry_run: bool) -> list[Case]:
+    def _attempt(
+        self,
+        candidates: Sequence[Candidate],
+        origin: Origin,
+        *,
+        dry_run: bool,
+        history: Destination | None = None,
+    ) -> list[Case]:
         events = map(self._as_event, candidates)
         cases = [case_of(candidate) for candidate in events]
         try:
@@ -126,7 +146,7 @@ class Intake:
             return cases
         for case in cases:
             try:
-                self._judge(case, origin)
+                self._judge(case, origin, history=history is not None)
             except MillraceError as error:
                 self._log(str(error))
         self._heed_consents([case for case in cases if case.valid], origin.org)
@@ -136,7 +156,7 @@ class Intake:
                 case.result.outcome = AppendResult.ACCEPTED
         else:
             self._make_rows(valid, origin.org, tenant_key)
-            self._append([case for case in valid if case.item])
+            self._append([case for case in valid if case.item], history)
         return cases
 
     def _as_event(self, candidate: Candidate) -> Candidate:
@@ -145,7 +165,7 @@ class Intake:
             return candidate
         return replace(candidate, event=protobuf_json.event(candidate.event, self._registry))
 
-    def _judge(self, case: Case, origin: Origin) -> None:
+    def _judge(self, case: Case, origin: Origin, *, history: bool) -> None:
         candidate, result = case.candidate, case.result
         if candidate.error is not None:
             result.outcome, result.errors = (
@@ -169,11 +189,13 @@ class Intake:
             self._registry,
             origin.received_at,
             partial(self._takes_any_id, origin.org),
+            history=history,
         )
         case.contract = verdict.contract
         if isinstance(verdict, Refused):
             result.outcome, result.errors = AppendResult.REJECTED, verdict.errors
             return
+        result.history = verdict.is_history
         if _NULL in canonical:
             read = event, _ = self._without_nulls(event, verdict.contract)
         if verdict.contract.additional_properties == "drop":
@@ -321,21 +343,21 @@ class Intake:
         shown = Redaction(self._registry.described(event)).shown(path)
         return FieldError(pointers.write(shown), error.code, error.message)
 
-    def _append(self, valid: list[Case]) -> None:
+    def _append(self, valid: list[Case], history: Destination | None) -> None:
         """The first of an id in the request is written; its result answers the others."""
         first: dict[str, Case] = {}
         later: list[Case] = []
         for case in valid:
             if first.setdefault(case.key, case) is not case:
                 later.append(case)
-        self._put(list(first.values()))
+        self._put(list(first.values()), history)
         while later:
-            later = self._follow(first, later)
+            later = self._follow(first, later, history)
         for case in valid:
             if case.result.outcome is AppendResult.CONFLICT:
                 case.result.errors = [_CONFLICT]
 
-    def _follow(self, first: dict[str, Case], later: list[Case]) -> list[Case]:
+    def _follow(self, first: dict[str, Case], later: list[Case], history: Destination | None) -> list[Case]:
         """Answers repeats of an id that is in the table now. Where the first met the row of another event, each is put itself."""
         retried: dict[str, Case] = {}
         left: list[Case] = []
@@ -351,13 +373,18 @@ class Intake:
                 case.result.outcome = AppendResult.CONFLICT
             elif retried.setdefault(case.key, case) is not case:
                 left.append(case)
-        self._put(list(retried.values()))
+        self._put(list(retried.values()), history)
         return left
 
-    def _put(self, cases: list[Case]) -> None:
-        rows = [(case.contract, case.item) for case in cases if case.contract is not None]
-        for case, result in zip(cases, self._appender.append(rows), strict=True):
+    def _put(self, cases: list[Case], history: Destination | None) -> None:
+        live = [case for case in cases if not case.result.history]
+        rows = [(case.contract, case.item) for case in live if case.contract is not None]
+        for case, result in zip(live, self._appender.append(rows), strict=True):
             case.result.outcome = result
+        old = [case for case in cases if case.result.history]
+        if history is not None and old:
+            for case, result in zip(old, history.append([case.item for case in old]), strict=True):
+                case.result.outcome = result
 
     def _keep(self, refused: list[Case], origin: Origin) -> None:
         named = [self._mentions.of(*texts_of(case)) for case in refused]

@@ -46,6 +46,8 @@ class EventResult:
     unkept_id: str | None = None
     # Whether it may be kept if it is refused.
     kept: bool = True
+    # Older than its type is kept: if it is taken, it goes into the lake alone.
+    history: bool = False
 
 
 @dataclass(slots=True)

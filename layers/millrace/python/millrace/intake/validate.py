@@ -20,6 +20,8 @@ class Valid:
 
     contract: Contract
     happened_at: datetime
+    # Older than its type is kept.
+    is_history: bool = False
 
 
 @dataclass(slots=True)
@@ -36,6 +38,8 @@ def validate(
     registry: Registry,
     received_at: datetime,
     takes_any_id: Callable[[], bool] = lambda: False,
+    *,
+    history: bool = False,
 ) -> Valid | Refused:
     """The verdict on one event.
 
@@ -45,6 +49,7 @@ def validate(
         registry: the contracts in force.
         received_at: when the request came; the accepted range of timestamps, and whether a major has ended, hang on it.
         takes_any_id: whether the tenant's events may have any id; asked only where the contract refuses one.
+        history: whether it may be older than its type is kept.
     """
     if size > limits.BYTES_PER_EVENT:
         return Refused([too_large(size)])
@@ -78,16 +83,16 @@ def validate(
         happened_at = clock.parse(event["timestamp"])
     except ValueError:
         # Its text is sound, but in UTC it lies beyond the year 9999.
-        return Refused([_out_of_range(contract, received_at)], contract)
+        return Refused([_out_of_range(contract, received_at, history=history)], contract)
     oldest, newest = _range(received_at, contract.retention_days)
-    if not oldest <= happened_at <= newest:
-        errors.append(_out_of_range(contract, received_at))
+    if not (limits.OLDEST if history else oldest) <= happened_at <= newest:
+        errors.append(_out_of_range(contract, received_at, history=history))
     if (outside := event.get("userId")) is not None and user_in_payload(event, contract) not in (
         None,
         outside,
     ):
         errors.append(FieldError("/userId", "rule", f"must equal {contract.user_id_pointer}"))
-    return Refused(errors, contract) if errors else Valid(contract, happened_at)
+    return Refused(errors, contract) if errors else Valid(contract, happened_at, happened_at < oldest)
 
 
 def too_large(size: int) -> FieldError:
@@ -96,9 +101,10 @@ def too_large(size: int) -> FieldError:
     return FieldError("", "too_large", message)
 
 
-def _out_of_range(contract: Contract, received_at: datetime) -> FieldError:
+def _out_of_range(contract: Contract, received_at: datetime, *, history: bool) -> FieldError:
     oldest, newest = _range(received_at, contract.retention_days)
-    message = f"must be between {clock.utc_text(oldest)} and {clock.utc_text(newest)}"
+    first = limits.OLDEST if history else oldest
+    message = f"must be between {clock.utc_text(first)} and {clock.utc_text(newest)}"
     return FieldError("/timestamp", "timestamp_range", message)
 
 

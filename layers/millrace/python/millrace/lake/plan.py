@@ -7,7 +7,7 @@ commit, and a batch of the archive that came in between keeps its day pending.
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -65,7 +65,7 @@ class Planner:
             self._pending() if days is None else [(org, day, None) for org in self.orgs() for day in days]
         )
         with ThreadPoolExecutor(READERS) as pool:
-            look = partial(self._tenant_day, first_whole_day(at))
+            look = partial(self._tenant_day, receipts.whole_from(at))
             looked_at = list(pool.map(look, [one for one in wanted if one[:2] not in aside]))
         present = [one for one in looked_at if isinstance(one, TenantDay)]
         # What failed before comes behind all others and in batches of its own: it may end its worker.
@@ -114,11 +114,3 @@ class Planner:
             return Failure(
                 org, day, f"its manifest cannot be read: {type(error).__name__} {in_a_line(error)}"
             )
-
-
-def first_whole_day(at: datetime) -> str:
-    """The oldest UTC day of which the manifest, and raw, still have every row. Pure.
-
-    A row of the manifest is kept from when it was written, which is shortly before the event at the earliest.
-    """
-    return (at - timedelta(days=receipts.KEPT_DAYS - 1)).date().isoformat()

@@ -9,6 +9,7 @@ from millrace.core import clock, keys
 from millrace.core.errors import PermanentError
 from millrace.core.identity import as_text
 from millrace.core.table import Item, Table
+from millrace.eventstore import receipts
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.consumers import ConsumerSpec
 from millrace.eventstore.projection import to_pointer
@@ -103,6 +104,7 @@ class Differences:
                 untyped=event.id in untyped,
                 in_silver=(event.event_type, event.id) in day.in_silver,
                 waiting=day.waiting,
+                outlived=day.day < receipts.whole_from(day.now),
                 repairs=0 if before is None else before.count,
                 repaired_lately=before is not None and before.last_at > day.now - SETTLE,
             )

@@ -41,6 +41,7 @@ class EventFacts:
         in_silver: whether a second look found it there.
         waiting: whether a run of silver is to take its day in; "late" where that takes too long, "aside" where an
             operator has set it aside.
+        outlived: whether its day is longer ago than raw is kept.
         repairs: how often it was repaired before.
         repaired_lately: the last time within the time to settle.
     """
@@ -51,6 +52,7 @@ class EventFacts:
     untyped: bool = False
     in_silver: bool = False
     waiting: str = ""
+    outlived: bool = False
     repairs: int = 0
     repaired_lately: bool = False
 
@@ -135,6 +137,8 @@ def _projection(facts: EventFacts) -> _Part:
 def _lake(absent: int, mask: int, facts: EventFacts) -> _Part:
     if ARCHIVE.name in facts.dead_letters:
         return Status.EXPLAINED, f"dead letter of {ARCHIVE.name}", 0
+    if facts.outlived and mask & SILVER:
+        return Status.EXPLAINED, "its day is longer ago than raw is kept, and silver keeps it", 0
     if not absent & RAW and mask & YOUNG:
         return Status.SETTLING, "archived just now", 0
     return _log(facts)

@@ -100,7 +100,7 @@ def main(rows: int, row_bytes: int) -> None:
     imports: Any = One(replace(one))
     lake: Any = file
     box: Any = Open()
-    importing = Importing(intake, imports, lake, box, 1e12)
+    importing = Importing(intake, imports, lake, Table(client, "Metadata"), box, 1e12)
     began = time.process_time()
     done = importing.take("org_acme", one.import_id, lambda: 1e9)
     seconds = time.process_time() - began

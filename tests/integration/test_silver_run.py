@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from millrace.archive.archive import Archive
+from millrace.archive.history import History
 from millrace.contracts import registry
 from millrace.core import clock
 from millrace.core.consumer import Delivery
@@ -213,13 +214,50 @@ def test_a_kept_row_stays_once_whatever_bucket_it_is_in(
     forget(lake)
     # More rows than a worker takes: buckets of which some have no new row of the table.
     monkeypatch.setattr(packing.units, "__defaults__", (1,))
-    monkeypatch.setattr(packing.pack, "__kwdefaults__", {**packing.pack.__kwdefaults__, "max_rows": 1})
+    monkeypatch.setattr(
+        packing.pack, "__kwdefaults__", {**(packing.pack.__kwdefaults__ or {}), "max_rows": 1}
+    )
     archive(lake, *((number, ACME, OLD[0]) for number in range(40, 43)))
     planned = plan(lake, "r2")
     assert len(planned["batches"]) == 3
     finish(lake, "r2", planned)
     assert before <= ids(lake)
     assert (rows(lake)[ACME, OLD_DAYS[0]], set(ids(lake).values())) == (43, {1})
+
+
+def test_thousands_of_rows_of_history_join_days_that_silver_has(lake: Lake, bundle: Path) -> None:
+    contracts = registry.load()
+    codec = Codec(contracts.dictionary)
+    archive(lake, (1, ACME, OLD[0]), (2, GLOBEX, OLD[0]))
+    finish(lake, "r1", plan(lake, "r1"))
+    before = ids(lake)
+    forget(lake)
+    first = clock.EPOCH
+    moments = (OLD[0], OLD[1], first, first + timedelta(days=1))
+
+    def write(name: str) -> None:
+        for org, some in written.items():
+            history = History(
+                Objects(lake.s3, lake.bucket), Table(lake.dynamodb, "Metadata"), codec, contracts.of_ref
+            )
+            history.append(some)
+            history.write(f"{name}-{org}", 0, clock.now())
+
+    written = {org: [delivery(n, org, moments[n % 4])[1].item for n in range(1000)] for org in (ACME, GLOBEX)}
+    write("one")
+    planned = plan(lake, "r2")
+    assert planned["merges"] == 8
+    assert finish(lake, "r2", planned) == {SILVER: "committed"}
+    after = ids(lake)
+    assert (before <= after, len(after), set(after.values())) == (True, 2002, {1})
+    found = rows(lake)
+    for org in (ACME, GLOBEX):
+        days = (found[org, clock.utc_day(moment).isoformat()] for moment in moments)
+        assert tuple(days) == (251, 250, 250, 250)
+    # The same file once more.
+    write("two")
+    finish(lake, "r3", plan(lake, "r3"))
+    assert ids(lake) == after
 
 
 def replace_received(sent: Delivery, at: datetime) -> Delivery:

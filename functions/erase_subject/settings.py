@@ -1,6 +1,14 @@
 """Settings of what carries out requests of people."""
 
-from millrace.core.prefixes import CERTIFICATES, EXPORTS, EXTERNAL_DATA, PROCESSED, QUARANTINE, RAW_EVENTS
+from millrace.core.prefixes import (
+    CERTIFICATES,
+    EXPORTS,
+    EXTERNAL_DATA,
+    IMPORTS,
+    PROCESSED,
+    QUARANTINE,
+    RAW_EVENTS,
+)
 from millrace.core.settings import FunctionSettings
 from millrace.core.uses import (
     ANALYTICS,
@@ -36,5 +44,5 @@ class Settings(FunctionSettings):
         "list_versions",
         read=(CERTIFICATES, QUARANTINE, RAW_EVENTS, PROCESSED),
         write=(CERTIFICATES, EXPORTS, QUARANTINE),
-        purge=(EXPORTS, EXTERNAL_DATA, QUARANTINE),
+        purge=(EXPORTS, EXTERNAL_DATA, IMPORTS, QUARANTINE),
     )

@@ -16,7 +16,7 @@ import orjson
 
 from millrace.core import audit, clock
 from millrace.core.errors import PermanentError
-from millrace.core.prefixes import EXPORTS
+from millrace.core.prefixes import EXPORTS, IMPORTS
 from millrace.core.table import Table
 from millrace.features.rows import row_key
 from millrace.imports.kept import files_of
@@ -106,6 +106,8 @@ class Erasure:
             self.stores.lake.purge(exports_of(org, request.subject), doing="remove exports")
             # Anybody may be named in a file, and none is looked through: all that is kept of the tenant's goes.
             self.stores.lake.purge(files_of(org), doing="remove imported files")
+            # And whatever waits in the drop zone, or was left there by an import that failed, in clear.
+            self.stores.lake.purge(f"{IMPORTS}{org}/", doing="remove dropped files")
         removed, after = self._from_quarantine(org, user, given.get("after"), left)
         total = int(given.get("removed") or 0) + removed
         if after is None:

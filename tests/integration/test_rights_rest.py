@@ -73,6 +73,7 @@ UNUSED: dict[str, dict[Call, str]] = {
         ("s3:GetObject", "lake/privacy/exports/*"): "whoever has the link reads in the name of this function",
     },
     "erase_subject": {
+        ("s3:DeleteObjectVersion", "lake/imports/*"): "nothing waits in the drop zone here",
         ("kms:GenerateDataKey", "tenant-key"): MADE_BEFORE,
         (
             "dynamodb:BatchGetItem",

@@ -243,7 +243,7 @@ def test_thousands_of_rows_of_history_join_days_that_silver_has(lake: Lake, bund
             history.append(some)
             history.write(f"{name}-{org}", 0, clock.now())
 
-    written = {
+    written: dict[str, list[Any]] = {
         org: [dict(delivery(n, org, moments[n % 4])[1].item) for n in range(1000)] for org in (ACME, GLOBEX)
     }
     write("one")

@@ -241,6 +241,10 @@ def _problem(scheme: str, value: str) -> str:
             from millrace.webhooks.sendgrid import public_key
 
             public_key(value)
+        elif scheme == "paypal" and not (value.isascii() and value.isalnum() and len(value) <= 64):
+            return (
+                "PayPal's webhook id is letters and digits: it stands on the page of the app, below Webhooks"
+            )
         elif scheme == "standard":
             headers = {STANDARD_ID: "1", STANDARD_TIME: "1", STANDARD_HEADER: "v1,x"}
             standard(Delivery("POST", "", headers, b""), [value], datetime.now(UTC))

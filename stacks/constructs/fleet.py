@@ -1,5 +1,6 @@
 """What the functions of one stack share."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from aws_cdk import Duration
@@ -7,9 +8,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from millrace.feeders import binding
+from millrace.feeders.binding import Binding
 from stacks.constructs.alarms import alarm_on
 from stacks.constructs.layers import FunctionLayers
 from stacks.constructs.waivers import waive
+from stacks.errors import SettingsError
 from stacks.network import NetworkStack
 from stacks.storage import StorageStack
 
@@ -45,6 +48,8 @@ class Fleet(Construct):
         )
         # Compiled with the layer: what is wrong with a source ends the synth with its line.
         self.bindings = binding.load(storage.settings.name, self.layers.bundle)
+        if network is not None:
+            refuse_certificates_from_outside(self.bindings)
         self.failures = sqs.Queue(
             self,
             "FailedInvocations",
@@ -67,3 +72,16 @@ class Fleet(Construct):
                 runbook="failed-invocations",
                 topic=self.alarms,
             )
+
+
+def refuse_certificates_from_outside(bindings: Iterable[Binding]) -> None:
+    """Refuses sources whose certificates are read over the internet, where the functions have no way there.
+
+    Raises:
+        SettingsError: there is one.
+    """
+    if named := [one.name for one in bindings if one.webhook is not None and one.webhook.scheme == "paypal"]:
+        raise SettingsError(
+            f"schemas/sources: {', '.join(named)}: PayPal's certificates are read over the internet, and the functions of an "
+            "environment with `network` have no way there. Take the environment out of the source, or the network out of it."
+        )

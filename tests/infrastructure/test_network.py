@@ -1,6 +1,7 @@
 """The network of functions: closed, without a way to the internet, and with an endpoint for whatever they call."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ from aws_cdk import Validations
 from cdk_nag import AwsSolutionsChecks
 from pydantic import ValidationError
 
+from millrace.feeders.binding import Binding, Webhook
 from stacks import lint
 from stacks.application import new_app
+from stacks.constructs.fleet import refuse_certificates_from_outside
 from stacks.environment import ENVIRONMENTS
+from stacks.errors import SettingsError
 from stacks.network import GATEWAYS, INTERFACES, OUTSIDE, NetworkStack
 from stacks.settings import EnvironmentSettings
 from stacks.settings_parts import NetworkSettings
@@ -30,6 +34,13 @@ def test_nothing_is_made_unless_it_is_asked_for(every: Templates) -> None:
     assert not every.resources("AWS::EC2::VPC")
     for function in every.functions().values():
         assert "VpcConfig" not in function["Properties"]
+
+
+def test_a_source_whose_certificates_are_on_the_internet_is_refused_in_it() -> None:
+    hook = Binding("shop", "org_acme", "webhook", ("prod",), webhook=Webhook("stripe"))
+    refuse_certificates_from_outside([hook])
+    with pytest.raises(SettingsError, match="shop: PayPal's certificates"):
+        refuse_certificates_from_outside([replace(hook, webhook=Webhook("paypal"))])
 
 
 def test_functions_are_in_it_but_for_those_that_call_public_addresses(networked: Templates) -> None:

@@ -137,6 +137,10 @@ WRONG_HOOKS = {
         "a message is named by a header or by a path",
     ),
     "hmac without a header": ({"scheme": "hmac"}, "scheme hmac has its header below `hmac:`"),
+    "a sandbox of others": (
+        {"scheme": "stripe", "sandbox": True},
+        "only PayPal signs otherwise in its sandbox",
+    ),
     "a header without hmac": ({**HMAC, "scheme": "stripe"}, "scheme hmac has its header below `hmac:`"),
     "an address in clear": ({"scheme": "hubspot", "url": "http://a.example"}, "/webhook/url"),
     "a secret": ({"scheme": "stripe", "secret": "whsec_1"}, "there is no such setting"),

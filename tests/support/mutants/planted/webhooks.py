@@ -3,6 +3,7 @@
 from tests.support.mutants.mutant import LAYER, Mutant
 
 _SIGNATURES, _MESSAGES = "tests/unit/webhooks/test_signatures.py", "tests/unit/webhooks/test_messages.py"
+_PAYPAL = "tests/unit/webhooks/test_paypal.py"
 _DOOR, _SOURCES = "tests/integration/test_webhooks.py", "tests/integration/test_sources.py"
 
 MUTANTS = (
@@ -101,5 +102,45 @@ MUTANTS = (
         "if one.org == call.org)",
         "if one.org)",
         (_SOURCES,),
+    ),
+    Mutant(
+        "a certificate of any name signs for PayPal",
+        "right",
+        f"{LAYER}/webhooks/paypal.py",
+        "DNSName(certificate_name(sandbox=sandbox))",
+        "DNSName(load_pem_x509_certificates(pem)[0].subject.rfc4514_string().removeprefix('CN='))",
+        (_PAYPAL,),
+    ),
+    Mutant(
+        "a certificate is read from any host",
+        "right",
+        f"{LAYER}/webhooks/paypal.py",
+        "        found = _ADDRESS.fullmatch(address)",
+        "        found = _ADDRESS.match(address)",
+        (_PAYPAL,),
+    ),
+    Mutant(
+        "the sandbox signs for the live system",
+        "right",
+        f"{LAYER}/webhooks/paypal.py",
+        "        if found is None or bool(found[2]) != self._sandbox:",
+        "        if found is None:",
+        (_PAYPAL,),
+    ),
+    Mutant(
+        "a certificate is good after its end",
+        "right",
+        f"{LAYER}/webhooks/paypal.py",
+        "known.begins <= now <= known.ends",
+        "known.begins <= now",
+        (_PAYPAL,),
+    ),
+    Mutant(
+        "made-up addresses are read without end",
+        "G1",
+        f"{LAYER}/webhooks/paypal.py",
+        "        if len(self._reads) >= READS_IN_A_MINUTE:",
+        "        if len(self._reads) > 3 * MOST_KEPT:",
+        (_PAYPAL,),
     ),
 )

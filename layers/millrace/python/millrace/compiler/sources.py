@@ -64,7 +64,7 @@ class HmacSource(_Strict):
 class WebhookSource(_Strict):
     """Of kind `webhook`: a provider calls `POST /v1/webhooks/<name>`. Its secret is set by `millrace sources secret`."""
 
-    scheme: Literal["stripe", "sendgrid", "hubspot", "standard", "hmac"]
+    scheme: Literal["stripe", "sendgrid", "hubspot", "paypal", "standard", "hmac"]
     """How deliveries are signed."""
     mapping: str | None = None
     """The file of `schemas/webhooks/` that says what becomes of messages."""
@@ -80,6 +80,8 @@ class WebhookSource(_Strict):
     """Without a mapping: the path in a message that names it. Without either a message is named by all that it says."""
     url: Annotated[str, Field(pattern=r"^https://[^\s]+$")] | None = None
     """That the provider calls, where it is not the gateway's own: HubSpot signs it."""
+    sandbox: bool = False
+    """Of scheme `paypal`: PayPal's sandbox signs, and not its live system."""
     hmac: HmacSource | None = None
     """Of scheme `hmac`."""
 
@@ -219,6 +221,8 @@ def _webhook_problems(
             yield f"/webhook/{alias}", "a mapping says it already: take one of the two out"
     if webhook.id_header is not None and webhook.id_path is not None:
         yield "/webhook/idPath", "a message is named by a header or by a path in it, not both"
+    if webhook.sandbox and webhook.scheme != "paypal":
+        yield "/webhook/sandbox", "only PayPal signs otherwise in its sandbox: take it out"
     if (webhook.scheme == "hmac") != (webhook.hmac is not None):
         yield "/webhook/hmac", "scheme hmac has its header below `hmac:`, and no other scheme has"
 

@@ -37,9 +37,10 @@ class _Strict(BaseModel):
 
 class _Expression(_Strict):
     path: Paths | None = None
-    as_: Literal["text", "lower", "upper", "seconds", "milliseconds", "withoutQuery"] | None = Field(
-        None, alias="as"
-    )
+    as_: (
+        Literal["text", "lower", "upper", "decimal", "seconds", "milliseconds", "withoutQuery", "lastSegment"]
+        | None
+    ) = Field(None, alias="as")
     const: str | int | bool | None = None
     minor_units_of: Path_ | None = Field(None, alias="minorUnitsOf")
 

@@ -8,7 +8,7 @@ from typing import Any
 from millrace.core import bundle
 
 BUS, WEBHOOK, POSTGRES = "bus", "webhook", "postgres"
-SCHEMES = ("stripe", "sendgrid", "hubspot", "standard", "hmac")
+SCHEMES = ("stripe", "sendgrid", "hubspot", "paypal", "standard", "hmac")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Webhook:
         id_header: without a mapping: the header that names a delivery, in small letters.
         id_path: likewise the path in a message that names it; without either a message is named by all that it says.
         url: that the provider calls, where it is not the gateway's own; some sign it.
+        sandbox: of scheme `paypal`: PayPal's sandbox signs, and not its live system.
         header: of scheme `hmac`, and the rest likewise: as `webhooks.signatures.Hmac` has them.
     """
 
@@ -48,6 +49,7 @@ class Webhook:
     id_header: str = ""
     id_path: str = ""
     url: str = ""
+    sandbox: bool = False
     header: str = ""
     algorithm: str = "sha256"
     encoding: str = "hex"

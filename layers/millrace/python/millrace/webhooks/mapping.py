@@ -4,9 +4,11 @@ A path is names with full stops between them; a number is a place in a list. A v
 stays as it is, so that the contract refuses it and says where.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -14,9 +16,10 @@ from millrace.core import clock
 
 UNKNOWN_TYPE = "integration.webhook.received"
 # `as` of a field → what it makes of a value.
-CONVERSIONS = ("text", "lower", "upper", "seconds", "milliseconds", "withoutQuery")
+CONVERSIONS = ("text", "lower", "upper", "decimal", "seconds", "milliseconds", "withoutQuery", "lastSegment")
 # Decimals of a currency where the file does not list it.
 USUAL_EXPONENT = 2
+_DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +205,21 @@ def _converted(convert: str, found: Any) -> Any:
             return _moment(found, 1 if convert == "seconds" else 1000)
         case "withoutQuery" if isinstance(found, str):
             return found.partition("#")[0].partition("?")[0]
+        case "lastSegment" if isinstance(found, str):
+            return found.partition("#")[0].partition("?")[0].rpartition("/")[2] or found
+        case "decimal" if isinstance(found, str):
+            return _number(found)
     return found
+
+
+def _number(text: str) -> Any:
+    """A decimal in a text as the number of the same value; one that a number would not hold to the digit stays a text."""
+    if _DECIMAL.fullmatch(text) is None:
+        return text
+    if "." not in text or not text.partition(".")[2].strip("0"):
+        return int(text.partition(".")[0])
+    number = float(text)
+    return number if Decimal(repr(number)) == Decimal(text) else text
 
 
 def _moment(found: Any, in_a_second: int) -> Any:

@@ -35,6 +35,10 @@ def verify_of(webhook: Webhook) -> Verify:
         from millrace.webhooks.sendgrid import sendgrid  # noqa: PLC0415
 
         return sendgrid
+    if webhook.scheme == "paypal":
+        from millrace.webhooks.paypal import PayPal  # noqa: PLC0415
+
+        return PayPal(sandbox=webhook.sandbox)
     if webhook.scheme == "hmac":
         return signatures.Hmac(
             webhook.header, webhook.algorithm, webhook.encoding, webhook.prefix, webhook.timestamp_header

@@ -286,6 +286,13 @@ WITH counted AS (
     SELECT
         org_id,
         event_time,
+        'invoice.reported' AS "type"
+    FROM {{ source('silver', 'invoice_reported_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+    UNION ALL
+    SELECT
+        org_id,
+        event_time,
         'mail.reported' AS "type"
     FROM {{ source('silver', 'mail_reported_v1') }}
     WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
@@ -344,6 +351,13 @@ WITH counted AS (
         event_time,
         'payment.refunded' AS "type"
     FROM {{ source('silver', 'payment_refunded_v1') }}
+    WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
+    UNION ALL
+    SELECT
+        org_id,
+        event_time,
+        'payout.reported' AS "type"
+    FROM {{ source('silver', 'payout_reported_v1') }}
     WHERE true{% if not late %} AND received_at <= event_time + INTERVAL '86400' SECOND{% endif %}
     UNION ALL
     SELECT

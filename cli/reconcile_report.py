@@ -53,6 +53,7 @@ REMEDIES = (
 
 def show(report: Mapping[str, Any]) -> None:
     """Prints in words what was compared, what is missing where, and what to do."""
+    _show_sources(report.get("sources", ()))
     counts, missing = report.get("counts", {}), report.get("missing", {})
     days = f"{report['from']} to {report['to']}"
     if not any(counts.values()) and not report["differences"]:
@@ -79,6 +80,25 @@ def show(report: Mapping[str, Any]) -> None:
         out.print(f"… and {counted(len(groups) - SHOWN, 'more difference')}; --json lists them all.")
     for line in [*_outcome(report), *_to_do(report["differences"])]:
         _print(line)
+
+
+def _show_sources(sources: Iterable[Mapping[str, Any]]) -> None:
+    """What came by sources in these days, by when it was received; one that is late is named even where nothing came."""
+    rows = [
+        (
+            one["source"],
+            one["org"],
+            f"{one['accepted']:,}",
+            f"{one['duplicates']:,}",
+            f"{one['conflicts'] + one['rejected']:,}",
+            f"{one['lastSeenAt'] or 'never'}{', late' if one['late'] else ''}",
+        )
+        for one in sources
+        if one["late"] or one["accepted"] or one["duplicates"] or one["conflicts"] or one["rejected"]
+    ]
+    if rows:
+        columns = ("source", "tenant", "accepted", "twice", "refused", "last seen")
+        out.print(fitted(columns, rows, folded={"last seen"}))
 
 
 @dataclass

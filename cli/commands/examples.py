@@ -129,6 +129,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         f'millrace alerts mute {_ALERT} \\\n  --for 0m --why "it is over"',
     ),
     "sources": ("millrace sources list",),
+    "sources show": ("millrace sources show stripe --hours 48 --org org_acme",),
     "sources list": ("millrace sources list --org org_acme",),
     "sources pause": ("millrace sources pause stripe",),
     "sources read": ("PGPASSWORD=… millrace sources read shop",),

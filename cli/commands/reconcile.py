@@ -1,7 +1,7 @@
 """`millrace reconcile`: compares all stores over days, and repairs what is missing."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -42,7 +42,7 @@ def reconcile(
         for number, day in enumerate(days):
             status.update(f"{day}, {number + 1} of {len(days)} …")
             for answer in _answers(target, function, {"from": day, "to": day, "org": org}):
-                total.add(answer)
+                total.add(answer, day)
     report = {"from": days[-1], "to": days[0], **total.to_json()}
     if as_json:
         print_json(report)
@@ -78,23 +78,36 @@ class Total:
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
         self._differences: list[dict[str, Any]] = []
+        self._sources: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
 
-    def add(self, answer: Mapping[str, Any]) -> None:
-        """Adds one."""
+    def add(self, answer: Mapping[str, Any], day: str) -> None:
+        """Adds one of a day."""
         for name, value in answer.items():
             if isinstance(value, dict):
                 # Not `update`, which leaves zeros out.
                 counts = self._counts.setdefault(name, Counter())
                 for key, count in value.items():
                     counts[key] += count
+        # A day is asked for until nothing of it is left, and each answer has all of its sources.
+        for one in answer.get("sources", ()):
+            self._sources.setdefault((one["org"], one["source"]), {})[day] = one
         self._differences += answer["differences"][: MOST_DESCRIBED - len(self._differences)]
 
     def to_json(self) -> dict[str, Any]:
         """In the form of the function's answer."""
         return {
             **{name: dict(counts) for name, counts in self._counts.items()},
+            "sources": [_summed(list(self._sources[key].values())) for key in sorted(self._sources)],
             "differences": self._differences,
         }
+
+
+def _summed(days: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A source over days: counts are of each, the rest is of now."""
+    return {
+        name: sum(day[name] for day in days) if type(value) is int else value
+        for name, value in days[-1].items()
+    }
 
 
 def _answers(target: Target, function: str, request: Mapping[str, Any]) -> Any:

@@ -40,6 +40,7 @@ def list_(org: Org = None, env: Env = None, as_json: Json = False) -> None:
             one["kind"],
             one["scheme"] or "",
             _state(one),
+            f"{one['lastSeenAt'] or 'never'}{', late' if one['late'] else ''}",
             one["changedAt"] or "",
             one["path"] or "",
         )
@@ -47,13 +48,47 @@ def list_(org: Org = None, env: Env = None, as_json: Json = False) -> None:
     ]
     out.print(
         fitted(
-            ("name", "kind", "scheme", "state", "since", "path"), rows, folded={"path"}, optional=("since",)
+            ("name", "kind", "scheme", "state", "last seen", "since", "path"),
+            rows,
+            folded={"path"},
+            optional=("since", "scheme"),
         )
     )
     for one in answer["items"]:
-        reading = one["reading"] or {}
-        if reading.get("reason"):
-            out.print(f"{one['name']}: {reading['reason']}", markup=False, highlight=False)
+        _tell_why(one)
+
+
+@app.command()
+def show(
+    name: Name,
+    hours: Annotated[
+        int, typer.Option("--hours", min=1, max=840, help="How many hours back, the present one included.")
+    ] = 24,
+    org: Org = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Show a source, and what it has brought in each hour: taken, twice, refused, not stored."""
+    path = f"/v1/sources/{quote(name, safe='')}?hours={hours}"
+    source = Api(find_target(env), org).ask("GET", path)
+    if as_json:
+        print_json(source)
+        return
+    late = f", late: it brings something every {_time(source['freshnessSeconds'])}" if source["late"] else ""
+    seen = f"last seen {source['lastSeenAt']}" if source["lastSeenAt"] else "nothing came in 35 days"
+    out.print(f"{source['name']}, {source['kind']}, {_state(source)}: {seen}{late}", highlight=False)
+    _tell_why(source)
+    columns = ("accepted", "duplicates", "conflicts", "rejected", "unavailable")
+    rows = [(one["hour"], *(f"{one[column]:,}" for column in columns)) for one in source["hours"]]
+    if rows:
+        out.print(fitted(("hour", *columns), rows, folded=set(), optional=("unavailable", "conflicts")))
+
+
+def _time(seconds: int) -> str:
+    for unit, length in (("d", 86400), ("h", 3600)):
+        if seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds // 60}m"
 
 
 @app.command()
@@ -181,6 +216,13 @@ def _state(source: dict[str, Any]) -> str:
     """Of a database that is not paused, how far it is."""
     reading = source["reading"]
     return str(source["state"] if reading is None or source["state"] != "active" else reading["status"])
+
+
+def _tell_why(source: dict[str, Any]) -> None:
+    """Why a database is not read, if it is not."""
+    reading = source["reading"] or {}
+    if reading.get("reason"):
+        out.print(f"{source['name']}: {reading['reason']}", markup=False, highlight=False)
 
 
 def _change(name: str, what: str, org: str | None, env: str | None, *, as_json: bool) -> None:

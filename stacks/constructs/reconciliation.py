@@ -6,7 +6,7 @@ from aws_cdk import Duration
 from constructs import Construct
 
 from millrace.feeders.binding import orgs
-from millrace.reconcile.report import LEFT, OPEN, TILES_LOST
+from millrace.reconcile.report import LATE, LEFT, OPEN, TILES_LOST
 from stacks.constructs.alarms import alarm_on, greatest
 from stacks.constructs.fleet import Fleet
 from stacks.constructs.lake_functions import ICEBERG, LONGEST
@@ -73,6 +73,12 @@ class Reconciliation(Construct):
                 LEFT,
                 "reconcile-left",
                 "Reconciliation did not get through every tenant's day; the next pass starts with the rest.",
+            ),
+            (
+                "Late",
+                LATE,
+                "sources-late",
+                "A source has brought nothing for longer than its file says: millrace sources list says which.",
             ),
         ):
             alarm_on(

@@ -32,6 +32,7 @@ CALLS = {
     "GET /i": ("collect", None),
     "POST /v1/webhooks/{binding}": ("receive_webhooks", None),
     "GET /v1/sources": ("manage_access", "sources:read"),
+    "GET /v1/sources/{name}": ("manage_access", "sources:read"),
     "POST /v1/sources/{name}/pause": ("manage_access", "sources:write"),
     "POST /v1/sources/{name}/resume": ("manage_access", "sources:write"),
     "GET /v1/subjects/{id}": ("read_api", "personal:read"),

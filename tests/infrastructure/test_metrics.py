@@ -23,9 +23,11 @@ from millrace.canary.journey import PathCheck, paths
 from millrace.catalog import publish
 from millrace.core import clock
 from millrace.core.metrics import NAMESPACE, emit
+from millrace.feeders.binding import Binding
 from millrace.patterns.sweep import Outcome, Sweeper, Swept
 from millrace.reconcile.judge import Status
 from millrace.reconcile.report import PassReport
+from millrace.reconcile.sources import SourceSeen
 from millrace.runs.documents import Summary
 from tests.infrastructure.test_watching import WOKEN, alarms, dimensions
 from tests.support.alerting import ALERT, Alerting
@@ -65,9 +67,14 @@ def written(bundle: Path) -> set[Metric]:
         checks = [PathCheck(path, "ok", 1) for path in ("http", *paths())]
         emit(send_canary.NAME, "local", report.metrics(checks, each_path=True))
         emit(seal_tiles.NAME, "local", seal_days.metrics(filled(seal_days.Done)))
-        emit(reconcile_events.NAME, "local", PassReport(tiles=Counter({Status.REPAIRED: 1})).metrics())
+        emit(reconcile_events.NAME, "local", late_report().metrics())
         emit(publish_run.NAME, "local", publish.metrics(Summary("r", "done", AT, AT, (), (), ())))
     return {metric for line in lines for metric in metrics_of(line)}
+
+
+def late_report() -> PassReport:
+    source = SourceSeen(Binding("shop", "a", "bus", ("local",), 600), "active", None, late=True, counts={})
+    return PassReport(tiles=Counter({Status.REPAIRED: 1}), sources=[source])
 
 
 def records(alerts: Alerting) -> Iterator[dict[str, Any]]:

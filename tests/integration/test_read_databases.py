@@ -58,7 +58,8 @@ def test_a_database_is_read_each_minute_and_said_to_be_so(
     shop: Database,  # noqa: F811
     read: Any,
 ) -> None:
-    assert listed(running, ACME)[NAME]["reading"] is None
+    new = {"status": "new", "reason": None, "lagBytes": None, "readAt": None}
+    assert listed(running, ACME)[NAME]["reading"] == new
     first = read()
     assert (first["status"], first["accepted"]) == ("streaming", 21)
     assert read() == {"source": NAME, "org": ACME, "status": "streaming", "reason": ""}

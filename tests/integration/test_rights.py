@@ -67,14 +67,12 @@ UNUSED: dict[str, dict[Call, str]] = {
         **NEW_PERSON,
         **OF_BEFORE,
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
-        ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
     },
     "receive_bus_events": {
         **NEW_PERSON,
         **OF_BEFORE,
         ("kms:GenerateDataKey", "tenant-key"): ONE_INTAKE,
-        ("dynamodb:PutItem", "table/Metadata"): ONE_INTAKE,
         ("kinesis:PutRecords", "log"): ONE_INTAKE,
     },
     "replay_quarantine": {

@@ -55,6 +55,49 @@ def test_a_tenant_lists_its_own_sources_and_no_secret_is_shown(running: Platform
     assert set(listed(running, GLOBEX)) == {"demo-service", "demo-webhooks"}
 
 
+def shown(running: Platform, name: str = STRIPE, org: str = ACME, **how: Any) -> dict[str, Any]:
+    answer = called(running, "GET /v1/sources/{name}", "manage_access", org=org, name=name, **how)
+    return {"status": answer["status"], **answer["body"]}
+
+
+def test_a_source_says_when_it_was_seen_last_and_what_it_brought(running: Platform) -> None:
+    before = listed(running, ACME)[STRIPE]
+    assert (before["lastSeenAt"], before["late"]) == (None, False)
+    assert shown(running)["hours"] == []
+    for number in (1, 2, 1):
+        deliver(running, STRIPE, charge(number))
+    deliver(
+        running,
+        STRIPE,
+        {**charge(1), "data": {"object": {**charge(1)["data"]["object"], "amount_captured": 1}}},
+    )
+    deliver(running, STRIPE, charge(3, currency="euro"))
+    forged = json.dumps(charge(9)).encode()
+    deliver(running, STRIPE, forged, of_stripe(forged, "x"))
+    running.restart_all()
+    deliver(running, STRIPE, charge(4))
+    (hour,) = shown(running)["hours"]
+    assert {name: hour[name] for name in hour if name != "hour"} == {
+        "accepted": 3,
+        "duplicates": 1,
+        "conflicts": 1,
+        "rejected": 1,
+        "unavailable": 0,
+    }
+    seen = listed(running, ACME)[STRIPE]["lastSeenAt"]
+    assert seen is not None
+    assert abs(clock.parse(seen) - clock.now()) < timedelta(minutes=1)
+    assert hour["hour"] == f"{seen[:13]}:00:00Z"
+    assert listed(running, ACME)["platform-bus"]["lastSeenAt"] is None
+    assert shown(running, org=GLOBEX)["status"] == 404
+    assert shown(running, name="unknown")["status"] == 404
+
+
+def test_a_post_of_the_tenants_own_is_no_source(running: Platform) -> None:
+    running.post(charge())
+    assert shown(running)["hours"] == []
+
+
 def test_what_is_paused_is_sent_again_later_and_then_taken(
     running: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,3 +197,27 @@ def test_every_reason_has_a_remedy() -> None:
         assert any(
             why.startswith(begin) or begin.startswith(why.strip()) for begin, _ in reconcile_report.REMEDIES
         ), why
+
+
+def test_sources_are_added_up_once_a_day_and_late_ones_are_named(
+    use: Use, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = {"org": "org_acme", "source": "shop", "kind": "bus", "state": "active", "lastSeenAt": None}
+    none = dict.fromkeys(("accepted", "duplicates", "conflicts", "rejected", "unavailable"), 0)
+    shop = {**one, "late": True, **none, "accepted": 1200}
+    quiet = {**one, "source": "quiet", "late": False, **none}
+
+    def told(**changed: Any) -> dict[str, Any]:
+        return {**answer(**changed), "sources": [shop, quiet]}
+
+    use(Function(told(left=2), told(left=1), told(), told()))
+    days = ["--from", "2026-11-20", "--to", "2026-11-21"]
+    assert run(["reconcile", *days, "--json"]) == 0
+    first, second = printed(capsys)["sources"]
+    assert (first["source"], second["accepted"], second["late"]) == ("quiet", 2400, True)
+    use(Function(told(), told()))
+    assert run(["reconcile", *days]) == 0
+    said = capsys.readouterr().out
+    for part in ("shop", "2,400", "never, late"):
+        assert part in said
+    assert "quiet" not in said

@@ -23,7 +23,11 @@ SOURCE: dict[str, Any] = {
     "changedAt": "2026-11-30T12:00:00.000Z",
     "changedBy": "on call",
     "reading": None,
+    "lastSeenAt": "2026-11-30T11:58:00.000Z",
+    "freshnessSeconds": None,
+    "late": False,
 }
+HOUR = {"accepted": 1234, "duplicates": 5, "conflicts": 0, "rejected": 7, "unavailable": 0}
 BUS = {
     **SOURCE,
     "name": "shop",
@@ -32,6 +36,9 @@ BUS = {
     "path": None,
     "state": "active",
     "changedAt": None,
+    "lastSeenAt": None,
+    "freshnessSeconds": 6 * 3600,
+    "late": True,
 }
 
 
@@ -40,13 +47,16 @@ class FakeApi:
 
     calls: list[tuple[str, str]] = []  # noqa: RUF012
     items: list[dict[str, Any]] = []  # noqa: RUF012
+    one: dict[str, Any] = {}  # noqa: RUF012
 
     def __init__(self, *_: object) -> None:
         """Asks nothing."""
 
     def ask(self, method: str, path: str, *, body: bytes = b"") -> Any:
         self.calls.append((method, path))
-        return {"items": self.items, "cursor": None} if method == "GET" else SOURCE
+        if method == "GET":
+            return {"items": self.items, "cursor": None} if path == "/v1/sources" else self.one
+        return SOURCE
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +93,21 @@ def test_the_list_says_how_far_a_database_is_and_why_it_is_stopped() -> None:
     assert "shop: the slot was dropped" in said
     FakeApi.items = [{**shop, "state": "paused"}]
     assert "paused" in ran("list")
+
+
+def test_the_list_says_which_are_late() -> None:
+    said = ran("list")
+    assert "never, late" in said
+    assert said.count("late") == 1
+
+
+def test_a_source_is_shown_with_its_hours() -> None:
+    FakeApi.one = {**BUS, "hours": [{"hour": "2026-11-30T11:00:00Z", **HOUR}]}
+    said = ran("show", "shop", "--hours", "48")
+    assert FakeApi.calls == [("GET", "/v1/sources/shop?hours=48")]
+    for part in ("shop, bus, active", "nothing came in 35 days", "every 6h", "1,234", "2026-11-30T11:00:00Z"):
+        assert part in said
+    assert json.loads(ran("show", "shop", "--json").splitlines()[-1]) == FakeApi.one
 
 
 def test_a_source_is_paused_and_resumed_by_its_name() -> None:

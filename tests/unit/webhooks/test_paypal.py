@@ -123,7 +123,7 @@ def test_a_certificate_of_somebody_else_is_not_believed(running: Running) -> Non
         {"age": -1.0},
     ):
         running.second += AGAIN_SECONDS
-        running.authority.serve(**how)  # type: ignore[arg-type]
+        running.authority.serve(**how)
         assert "not PayPal's" in running.why(of_paypal(BODY, NOW)), how
     for served in (b"", b"<html>", running.authority.served[ADDRESS][:-40]):
         running.second += AGAIN_SECONDS

@@ -3,6 +3,7 @@
 from tests.support.mutants.mutant import LAYER, Mutant
 
 _SIGNATURES, _MESSAGES = "tests/unit/webhooks/test_signatures.py", "tests/unit/webhooks/test_messages.py"
+_HOURS, _SEEN = "tests/unit/feeders/test_hours.py", "tests/unit/reconcile/test_sources.py"
 _PAYPAL = "tests/unit/webhooks/test_paypal.py"
 _DOOR, _SOURCES = "tests/integration/test_webhooks.py", "tests/integration/test_sources.py"
 
@@ -142,5 +143,37 @@ MUTANTS = (
         "        if len(self._reads) >= READS_IN_A_MINUTE:",
         "        if len(self._reads) > 3 * MOST_KEPT:",
         (_PAYPAL,),
+    ),
+    Mutant(
+        "a write that is repeated counts a source twice",
+        "right",
+        f"{LAYER}/feeders/hours.py",
+        "                del self._unwritten[key]",
+        "                del self._unwritten[key], self._hours[key]",
+        (_HOURS,),
+    ),
+    Mutant(
+        "a busy source is written with each request",
+        "G1",
+        f"{LAYER}/feeders/hours.py",
+        "            self._writes -= 1",
+        "            self._writes -= 0",
+        (_HOURS,),
+    ),
+    Mutant(
+        "a store that takes nothing is a sign of life of a source",
+        "right",
+        f"{LAYER}/feeders/hours.py",
+        "            judged |= result.outcome != _UNAVAILABLE",
+        "            judged = True",
+        (_HOURS,),
+    ),
+    Mutant(
+        "a source is late while it is paused",
+        "right",
+        f"{LAYER}/reconcile/sources.py",
+        "state != PAUSED and hours.is_late(",
+        "hours.is_late(",
+        (_SEEN,),
     ),
 )

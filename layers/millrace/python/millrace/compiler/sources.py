@@ -20,6 +20,7 @@ FOLDER = "sources"
 ROUTED_SOURCE = "millrace.events"
 _MEANINGS = {
     "name": "a source is called in small letters, digits and -, such as shop-orders",
+    "freshness": "a time is a number with m, h or d, such as 6h",
     "org": "a tenant is in small letters, such as org_acme",
     "publication": "a publication is called in small letters, digits and _, such as millrace",
 }
@@ -114,6 +115,8 @@ class SourceDefinition(_Strict):
     """The tenant that its events are taken in for."""
     environments: list[Environment] = Field(min_length=1)
     """That it is deployed to. A tenant that is in `dev` only has a source of its own, whose only environment is `dev`."""
+    freshness: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhd]$")] | None = None
+    """How long it may bring nothing, such as `90m`, `6h` or `2d`, 10 minutes to 30 days: longer is an alarm. Without it, for ever."""
     kind: Literal["bus", "webhook", "postgres"]
     """What feeds it."""
     bus: BusSource | None = None
@@ -128,6 +131,8 @@ DEFINITIONS = Definitions(FOLDER, "source", SourceDefinition, _MEANINGS)
 KINDS = (BUS, WEBHOOK, POSTGRES)
 # A slot is called millrace_<environment>_<name>, and PostgreSQL's names have 63 bytes.
 LONGEST_NAME_OF_SLOT = 46
+# Counts are written within a minute, and kept for 35 days.
+SHORTEST_FRESHNESS, LONGEST_FRESHNESS = 600, 30 * 86400
 
 
 def compile_sources(
@@ -159,12 +164,18 @@ def compile_sources(
 def compiled(one: SourceDefinition) -> dict[str, Any]:
     """A source as `Binding.from_json` takes it."""
     document = one.model_dump(exclude={"description"}, exclude_none=True)
+    if one.freshness is not None:
+        document["freshness"] = _seconds(one.freshness)
     if one.webhook is not None:
         webhook = document[WEBHOOK]
         webhook |= webhook.pop("hmac", {})
         if one.webhook.scheme == "standard" and not one.webhook.mapping and not one.webhook.id_path:
             webhook.setdefault("id_header", STANDARD_ID)
     return document
+
+
+def _seconds(text: str) -> int:
+    return int(text[:-1]) * {"m": 60, "h": 3600, "d": 86400}[text[-1]]
 
 
 def _problems(one: SourceDefinition, types: list[str], mappings: list[str]) -> Iterator[tuple[str, str]]:
@@ -176,6 +187,8 @@ def _problems(one: SourceDefinition, types: list[str], mappings: list[str]) -> I
             yield f"/{kind}", f"a source of kind {one.kind} has no such settings"
     if len(set(one.environments)) < len(one.environments):
         yield "/environments", "an environment stands here twice"
+    if one.freshness is not None and not SHORTEST_FRESHNESS <= _seconds(one.freshness) <= LONGEST_FRESHNESS:
+        yield "/freshness", "a source is late after 10 minutes at least, and after 30 days at most"
     if one.bus is not None:
         yield from _bus_problems(one.bus, types)
     if one.webhook is not None:

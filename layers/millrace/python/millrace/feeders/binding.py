@@ -87,12 +87,14 @@ class Binding:
         org: the tenant that its events are taken in for. No sender can say another.
         kind: what feeds it, `bus`, `webhook` or `postgres`; its settings are in the field of that name.
         environments: that it is deployed to.
+        freshness: seconds within which it brings something; None: it may bring nothing for as long as it likes.
     """
 
     name: str
     org: str
     kind: str
     environments: tuple[str, ...]
+    freshness: int | None = None
     bus: BusRule | None = None
     webhook: Webhook | None = None
     postgres: Postgres | None = None
@@ -106,6 +108,7 @@ class Binding:
             org=document["org"],
             kind=document["kind"],
             environments=tuple(document["environments"]),
+            freshness=document.get("freshness"),
             bus=None if bus is None else BusRule(**{**bus, "detail_types": tuple(bus["detail_types"])}),
             webhook=None if webhook is None else Webhook(**webhook),
             postgres=None if postgres is None else Postgres(**postgres),

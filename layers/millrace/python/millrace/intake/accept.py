@@ -75,9 +75,14 @@ class Intake:
         takes_any_id: Callable[[str], bool] = lambda _: False,
         purposes: Mapping[str, Purpose] | None = None,
         received: Callable[[str, str], str | None] = lambda _, __: None,
+        took: Callable[[Origin, Sequence[EventResult]], None] = lambda _, __: None,
     ) -> None:
-        """`received` says of a tenant and an event's id when the event that is stored under it was received; None if none is."""
-        self._received = received
+        """Makes no call.
+
+        `received` says of a tenant and an event's id when the event that is stored under it was received; None if none is.
+        `took` is told the results of each request, and raises nothing.
+        """
+        self._received, self._took = received, took
         self._registry, self._appender, self._quarantine = registry, appender, quarantine
         self._tenant_keys, self._protection, self._log = tenant_keys, Protection(people), log
         self._codec, self._type_shards = Codec(registry.dictionary), type_shards
@@ -96,7 +101,9 @@ class Intake:
         refused = [case for case in cases if case.result.outcome in REFUSED and case.result.kept]
         if refused:
             self._keep(refused, origin)
-        return [case.result for case in cases]
+        results = [case.result for case in cases]
+        self._took(origin, results)
+        return results
 
     def replay(
         self,

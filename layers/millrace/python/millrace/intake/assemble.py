@@ -15,6 +15,7 @@ from millrace.eventstore.append import Appender, TableAppender, received_at
 from millrace.eventstore.append_to_log import LogAppender
 from millrace.eventstore.tenant_ids import TenantIds
 from millrace.eventstore.tenant_key import TenantKeys, WrappedTenantKeys
+from millrace.feeders.hours import Counting
 from millrace.intake.accept import Intake
 from millrace.privacy import assemble as privacy
 from millrace.privacy import purposes
@@ -97,4 +98,5 @@ def intake_over(
         takes_any_id=TenantIds(metadata).takes_any,
         purposes=declared,
         received=partial(received_at, events),
+        took=Counting(metadata, log).took,
     )

@@ -16,7 +16,8 @@ from millrace.eventstore.append_to_log import LogAppender
 from millrace.eventstore.codec import Codec
 from millrace.eventstore.consumers import compared
 from millrace.eventstore.projection import Projection
-from millrace.reconcile import request
+from millrace.feeders import binding
+from millrace.reconcile import request, sources
 from millrace.reconcile.check import HourCheck, SilverIds
 from millrace.reconcile.differences import Differences
 from millrace.reconcile.raw import RawCache, RawObjects
@@ -133,7 +134,13 @@ def reconcile(
         chosen = oldest_check_first(
             chosen, ResultStore(Table(dynamodb, settings.metadata_table)), wanted.before
         )
-    return run(check, chosen, now, seconds_left, NEEDED_SECONDS, full=wanted.full, warn=warn)
+    report = run(check, chosen, now, seconds_left, NEEDED_SECONDS, full=wanted.full, warn=warn)
+    known = [one for one in binding.load(settings.environment) if one.org in tenants]
+    metadata = Table(dynamodb, settings.metadata_table)
+    # Of a daily pass the hourly ones have told; and it would read weeks.
+    windows = wanted.windows if event.get("pass") != "daily" else ()
+    report.sources = sources.seen(known, windows, metadata, now, warn)
+    return report
 
 
 def units(tenants: Iterable[str], windows: Sequence[Window]) -> list[Unit]:

@@ -22,6 +22,7 @@ from millrace.reconcile.compare import (
 )
 from millrace.reconcile.judge import Status, Verdict
 from millrace.reconcile.request import Window
+from millrace.reconcile.sources import SourceSeen
 
 # Missing events that an hour names; the others are counted.
 MOST_NAMED = 20
@@ -32,7 +33,7 @@ MOST_LOOKED_UP = 200_000
 # An id that only receipts have has neither type nor hour.
 UNPLACED = "unplaced"
 # Metrics that alarms watch.
-OPEN, LEFT, TILES_LOST = "EventsOpen", "TenantDaysLeft", "MissingInTiles"
+OPEN, LEFT, TILES_LOST, LATE = "EventsOpen", "TenantDaysLeft", "MissingInTiles", "SourcesLate"
 
 
 @dataclass(slots=True)
@@ -116,6 +117,7 @@ class PassReport:
         events: missing events by what became of them; `tiles` likewise.
         differences: the hours that are not equal.
         left: tenant-days that failed, or that the time did not suffice for.
+        sources: what feeds intake, with what it brought in the hours of the pass.
     """
 
     hours: Counter[str] = field(default_factory=Counter)
@@ -125,6 +127,7 @@ class PassReport:
     tiles: Counter[Status] = field(default_factory=Counter)
     differences: list[dict[str, Any]] = field(default_factory=list)
     left: int = 0
+    sources: list[SourceSeen] = field(default_factory=list)
 
     def add(self, org: str, day: str, results: Iterable[HourResult]) -> None:
         """Adds a tenant's day."""
@@ -146,6 +149,7 @@ class PassReport:
                 status.name.lower(): self.events[status] for status in Status if status is not Status.EQUAL
             },
             "left": self.left,
+            "sources": [one.to_json() for one in self.sources],
             "differences": self.differences,
         }
 
@@ -161,6 +165,7 @@ class PassReport:
             **{f"MissingIn{name[0].upper()}{name[1:]}": self.missing[name] for name in store_names()},
             # Of what a seal found otherwise, it has told itself.
             TILES_LOST: self.tiles[Status.REPAIRED],
+            LATE: sum(one.late for one in self.sources),
         }
         values = always | {name: count for name, count in others.items() if count}
         return {name: (count, MetricUnit.Count) for name, count in values.items()}

@@ -5,11 +5,10 @@ import tempfile
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli import operators
 from cli.errors import UsageError
-from cli.output import complain
 
 if TYPE_CHECKING:
     from cli.target import Target
@@ -39,6 +38,7 @@ def read(target: "Target", schemas: Path, name: str, seconds_left: Callable[[], 
         UsageError: there is no such source here, or a contract is wrong.
         MillraceError: the database or a store did not answer; the next run goes on from there.
     """
+    from cli.platform_intake import intake
     from millrace.cdc import reading
     from millrace.compiler.bundle import assemble_contracts
     from millrace.contracts.errors import ContractError
@@ -60,7 +60,7 @@ def read(target: "Target", schemas: Path, name: str, seconds_left: Callable[[], 
             target.env,
             lambda: passwords(target, name),
             states(target),
-            _intake(target, registry, purposes.load(bundle)),
+            intake(target, registry, purposes.load(bundle)),
             known.__contains__,
         )
         metadata = Table(target.client("dynamodb"), target.output("MetadataTable"))
@@ -99,32 +99,3 @@ def binding(schemas: Path, name: str, env: str) -> "Binding":
         listed = ", ".join(sorted(found)) or "there is none"
         raise UsageError(f"no source of kind postgres in {env} is called {name}: {listed}")
     return found[name]
-
-
-def _intake(target: "Target", registry: Any, declared: Any) -> Any:
-    from millrace.core.table import Table
-    from millrace.eventstore.tenant_key import WrappedTenantKeys
-    from millrace.intake.assemble import IntakeSettings, intake_over
-    from millrace.privacy import tenant_secrets
-
-    dynamodb, kinesis = target.client("dynamodb"), target.client("kinesis")
-    stream = kinesis.describe_stream_summary(StreamName=target.output("EventStream"))
-    settings = IntakeSettings.of(
-        {
-            "environment": target.env,
-            "events_table": target.output("EventsTable"),
-            "metadata_table": target.output("MetadataTable"),
-            "subject_keys_table": target.output("SubjectKeysTable"),
-            "lake_bucket": target.output("LakeBucket"),
-            "event_stream_arn": stream["StreamDescriptionSummary"]["StreamARN"],
-            "tenant_key_id": target.output("TenantKeyId"),
-            "type_shards": int(target.output("TypeShards")),
-        }
-    )
-    keys = WrappedTenantKeys(
-        Table(dynamodb, settings.metadata_table),
-        target.client("kms"),
-        settings.tenant_key_id,
-        use=tenant_secrets.USE,
-    )
-    return intake_over(settings, complain, registry, declared, dynamodb, target.client, keys)

@@ -130,6 +130,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "sources": ("millrace sources list",),
     "sources show": ("millrace sources show stripe --hours 48 --org org_acme",),
+    "sources backfill": ("STRIPE_API_KEY=… millrace sources backfill stripe --from 2026-11-20",),
     "sources list": ("millrace sources list --org org_acme",),
     "sources pause": ("millrace sources pause stripe",),
     "sources read": ("PGPASSWORD=… millrace sources read shop",),

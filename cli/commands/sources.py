@@ -196,6 +196,55 @@ def read_(
 
 
 @app.command()
+def backfill(
+    name: Name,
+    first: Annotated[str, typer.Option("--from", help="First UTC day, such as 2026-11-01.")],
+    last: Annotated[
+        str | None, typer.Option("--to", help="Last UTC day, inclusive (default: today).")
+    ] = None,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Bring what a source brought in days that are over once more, if it can; what is there is a duplicate. Needs AWS rights."""
+    from datetime import date, timedelta
+
+    from cli import backfills
+    from millrace.core import clock
+    from millrace.core.errors import MillraceError, PermanentError
+    from millrace.runs.interval import days
+
+    now = clock.now()
+    try:
+        chosen = days(first, last or clock.day_text(now))
+    except PermanentError as error:
+        raise UsageError(str(error)) from error
+    starts = clock.midnight(date.fromisoformat((chosen or ("",))[0]))
+    ends = min(now, clock.midnight(date.fromisoformat((chosen or ("",))[-1])) + timedelta(days=1))
+    if starts >= ends:
+        raise UsageError(f"--from {first} is not over: there is nothing to bring")
+    try:
+        source, outcomes = backfills.run(find_target(env), checkout().root, name, starts, ends)
+    except MillraceError as error:
+        raise RefusedError(f"{error}. What is taken stays taken: run it again") from error
+    counts = {
+        "accepted": outcomes["accepted"],
+        "duplicates": outcomes["duplicate"],
+        "rejected": outcomes["rejected"] + outcomes["conflict"],
+        "unavailable": outcomes["unavailable"],
+    }
+    if as_json:
+        print_json(
+            {"source": name, "org": source.org, "from": clock.utc_text(starts), "to": clock.utc_text(ends)}
+            | counts
+        )
+    else:
+        for what, number in counts.items():
+            out.print(f"{what:<12}{number:>12,}", highlight=False)
+    if counts["unavailable"]:
+        raise RefusedError("a store did not take all of it: run it again, and what is there is a duplicate")
+
+
+@app.command()
 def restart(name: Name, env: Env = None, as_json: Json = False) -> None:
     """Forget where a PostgreSQL database was read to: the next read begins with a snapshot."""
     from cli import database_reading, operators

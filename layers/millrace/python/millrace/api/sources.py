@@ -62,9 +62,12 @@ class SourcesApi:
 
     def _change(self, call: Call, wanted: str) -> dict[str, Any]:
         source = self._source(call)
-        if source.webhook is None and source.postgres is None:
-            sentence = f"a source of kind {source.kind} cannot be paused: what it brings meanwhile would be lost"
-            raise Problem(HTTPStatus.CONFLICT, sentence)
+        if source.kind not in states.PAUSABLE:
+            why = states.NOT_PAUSED.get(source.kind, "its sender does not bring later what is not taken now")
+            raise Problem(HTTPStatus.CONFLICT, f"a source of kind {source.kind} cannot be paused: {why}")
+        now = states.listed(self._metadata, call.org).get(source.name, State())
+        if now.state == wanted:
+            return self._shown(source, now, self._place(source))
         now = states.listed(self._metadata, call.org).get(source.name, State())
         if now.state == wanted:
             return self._shown(source, now, self._place(source))

@@ -41,6 +41,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "roles.assign": "A role was given to a user.",
         "roles.remove": "A role was taken from a user.",
         "sessions.create": "A credential that lasts for a short time was given out.",
+        "sources.backfill": "What a source had brought was asked for once more.",
         "sources.pause": "A source was paused: its deliveries come again later.",
         "sources.read": "An operator had a database read.",
         "sources.restart": "A database is read anew, from a snapshot on.",

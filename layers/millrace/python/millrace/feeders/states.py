@@ -7,8 +7,15 @@ from typing import Any
 
 from millrace.core import keys
 from millrace.core.table import Item, Table
+from millrace.feeders.binding import BUS, POSTGRES, WEBHOOK
 
 ACTIVE, PAUSED = "active", "paused"
+# Kinds whose sender brings later what is not taken now; only such a source is paused without a loss.
+PAUSABLE = frozenset({WEBHOOK, POSTGRES})
+# Of the others, why they are not.
+NOT_PAUSED = {
+    BUS: "EventBridge does not bring again what a rule has not taken. Stop its sender, or take the source out of its file and replay the archive of the bus later",
+}
 # A warm function remembers a state for so long.
 KEPT_SECONDS = 30.0
 

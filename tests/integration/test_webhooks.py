@@ -275,3 +275,17 @@ def test_a_large_list_is_taken_whole(running: Platform) -> None:
     broken = [{"id": f"evt_b{number}", "type": "other", "created": 1} for number in range(501)]
     assert counts(deliver(running, STRIPE, broken)) == {"rejected": 501}
     assert len(kept(running)) == 2, "a request's refused events are one object, and none replaced another"
+
+
+def test_what_names_people_and_is_kept_as_it_comes_is_sealed_in_quarantine_of_its_tenant(
+    running: Platform,
+) -> None:
+    body = json.dumps({"id": 1, "customer": "vera@shop.example"}).encode()
+    for _ in range(2):
+        answer = deliver(running, SERVICE, body, of_standard(body, SERVICE_SECRET, "msg_1"))
+        assert (answer["status"], answer["body"]["rejected"]) == (200, 1)
+    assert not running.rows("Events")
+    items = running.get("/v1/quarantine", org=GLOBEX)["body"]["items"]
+    assert {one["errors"][0]["pointer"] for one in items} == {"/data/payload/payload/customer"}
+    assert "vera" not in json.dumps(items)
+    assert not running.get("/v1/quarantine")["body"]["items"]

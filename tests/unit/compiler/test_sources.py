@@ -137,6 +137,10 @@ WRONG_HOOKS = {
         "a message is named by a header or by a path",
     ),
     "hmac without a header": ({"scheme": "hmac"}, "scheme hmac has its header below `hmac:`"),
+    "personal data of a type": (
+        {**HMAC, "eventType": "order.created", "personalData": "keep"},
+        "/webhook/personalData: a mapping, or the contract",
+    ),
     "a sandbox of others": (
         {"scheme": "stripe", "sandbox": True},
         "only PayPal signs otherwise in its sandbox",

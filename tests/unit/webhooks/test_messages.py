@@ -56,6 +56,26 @@ def test_nothing_of_a_person_is_kept_that_no_rule_asks_for(name: str, bundle: Pa
             assert json.dumps(event).count("vera@shop.example") == 1
 
 
+def test_what_is_kept_as_it_comes_names_nobody() -> None:
+    for message, pointer in (
+        ({"id": 1, "who": {"mail": "vera@shop.example"}}, "/data/payload/payload/who/mail"),
+        ({"lines": [{"card": "4242 4242 4242 4242"}]}, "/data/payload/payload/lines/0/card"),
+        ({"vera@shop.example": 1}, "/data/payload/payload/*"),
+    ):
+        (one,) = read(reader(), message)
+        assert one.error is not None
+        assert (one.error.pointer, one.error.code) == (pointer, "rule")
+        assert "vera" not in one.error.message
+        assert one.event["data"]["payload"]["payload"] == message, "it can be repaired"
+        (again,) = read(reader(), message, AT.replace(hour=13))
+        assert again.event["eventId"] == one.event["eventId"]
+        (kept,) = read(reader(personal_data="keep"), message)
+        (typed,) = read(reader(event_type="order.created"), message)
+        assert (kept.error, typed.error) == (None, None)
+    (one,) = read(reader(), {"id": 1, "build": "passed"})
+    assert one.error is None
+
+
 def test_amounts_are_decimals_of_their_currency(bundle: Path) -> None:
     stripe = providers(bundle)["stripe"]
     charge = next(s["message"] for s in samples("stripe") if s["message"]["type"] == "charge.captured")

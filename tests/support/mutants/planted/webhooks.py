@@ -176,4 +176,12 @@ MUTANTS = (
         "hours.is_late(",
         (_SEEN,),
     ),
+    Mutant(
+        "what is kept as it comes may name anybody",
+        "isolation",
+        f"{LAYER}/webhooks/messages.py",
+        'if not as_it_comes or self.webhook.personal_data == "keep":',
+        "if not as_it_comes or self.webhook.personal_data:",
+        (_MESSAGES,),
+    ),
 )

@@ -6,10 +6,10 @@ from typing import Any
 
 from millrace.api.route import Call
 from millrace.api.router import Function
-from millrace.core import audit, clock
-from millrace.core.http import Problem
 from millrace.cdc.states import State as Place
 from millrace.cdc.states import States as Places
+from millrace.core import audit, clock
+from millrace.core.http import Problem
 from millrace.core.table import Table
 from millrace.feeders import binding, hours, states
 from millrace.feeders.binding import Binding
@@ -65,9 +65,6 @@ class SourcesApi:
         if source.kind not in states.PAUSABLE:
             why = states.NOT_PAUSED.get(source.kind, "its sender does not bring later what is not taken now")
             raise Problem(HTTPStatus.CONFLICT, f"a source of kind {source.kind} cannot be paused: {why}")
-        now = states.listed(self._metadata, call.org).get(source.name, State())
-        if now.state == wanted:
-            return self._shown(source, now, self._place(source))
         now = states.listed(self._metadata, call.org).get(source.name, State())
         if now.state == wanted:
             return self._shown(source, now, self._place(source))

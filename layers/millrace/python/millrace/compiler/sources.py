@@ -79,6 +79,8 @@ class WebhookSource(_Strict):
         None, alias="idPath"
     )
     """Without a mapping: the path in a message that names it. Without either a message is named by all that it says."""
+    personal_data: Literal["quarantine", "keep"] = Field("quarantine", alias="personalData")
+    """Of messages that are kept as they come: one that holds what looks like an address, a card or the like is refused, or kept in clear."""
     url: Annotated[str, Field(pattern=r"^https://[^\s]+$")] | None = None
     """That the provider calls, where it is not the gateway's own: HubSpot signs it."""
     sandbox: bool = False
@@ -232,6 +234,11 @@ def _webhook_problems(
         if webhook.mapping is not None and getattr(webhook, name) is not None:
             alias = WebhookSource.model_fields[name].alias
             yield f"/webhook/{alias}", "a mapping says it already: take one of the two out"
+    if webhook.personal_data == "keep" and (webhook.mapping is not None or webhook.event_type is not None):
+        yield (
+            "/webhook/personalData",
+            "a mapping, or the contract of the type, says what is kept: take it out",
+        )
     if webhook.id_header is not None and webhook.id_path is not None:
         yield "/webhook/idPath", "a message is named by a header or by a path in it, not both"
     if webhook.sandbox and webhook.scheme != "paypal":

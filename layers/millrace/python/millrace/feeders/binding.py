@@ -38,6 +38,7 @@ class Webhook:
         event_type: without a mapping: of the event that a message becomes the payload of; None: it is kept as it comes.
         id_header: without a mapping: the header that names a delivery, in small letters.
         id_path: likewise the path in a message that names it; without either a message is named by all that it says.
+        personal_data: without mapping and type: `quarantine`, a message that holds what looks like it is refused; or `keep`.
         url: that the provider calls, where it is not the gateway's own; some sign it.
         sandbox: of scheme `paypal`: PayPal's sandbox signs, and not its live system.
         header: of scheme `hmac`, and the rest likewise: as `webhooks.signatures.Hmac` has them.
@@ -48,6 +49,7 @@ class Webhook:
     event_type: str | None = None
     id_header: str = ""
     id_path: str = ""
+    personal_data: str = "quarantine"
     url: str = ""
     sandbox: bool = False
     header: str = ""

@@ -3,7 +3,7 @@
 Only those contracts pay for the search: it costs about as much again as the validation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -23,6 +23,11 @@ _CALLED = {
     detector.CARD: "a payment card number",
     detector.PHONE: "a phone number",
 }
+
+
+def called(kinds: Iterable[str]) -> str:
+    """Kinds of personal data, in words."""
+    return " and ".join(_CALLED[kind] for kind in sorted(kinds))
 
 
 class PersonalData:
@@ -46,7 +51,6 @@ class PersonalData:
         search, redaction = compiled
         errors = []
         for path, kinds in islice(search.found(event), MAX_ERRORS):
-            what = " and ".join(_CALLED[kind] for kind in sorted(kinds))
-            message = f"holds what looks like {what}, which this type takes in protected fields only"
+            message = f"holds what looks like {called(kinds)}, which this type takes in protected fields only"
             errors.append(FieldError(pointers.write(redaction.shown(path)), "rule", message))
         return errors

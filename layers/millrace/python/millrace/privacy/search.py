@@ -51,6 +51,11 @@ class Search:
                 yield from _searched(held, part, plan, ("data", part))
 
 
+def found_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, frozenset[str]]]:
+    """Likewise of a value of any shape, of which no contract says anything; `path` is where it stands."""
+    return _searched(value, str(path[-1]) if path else "", _OPEN, path)
+
+
 def pattern(path: Path) -> str:
     """The pointer of a place in every event of the type: `*` for each item of a list."""
     return pointers.write(ANY if isinstance(part, int) else part for part in path)

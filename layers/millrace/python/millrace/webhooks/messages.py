@@ -8,11 +8,14 @@ from typing import Any
 import orjson
 
 from millrace.contracts.errors import FieldError
+from millrace.contracts.pointers import write
 from millrace.core import clock, exact_json, limits
 from millrace.eventstore.derived_ids import event_id
 from millrace.feeders.binding import Binding, Webhook
 from millrace.intake import array, parse
 from millrace.intake.parse import Candidate
+from millrace.intake.personal_data import called
+from millrace.privacy.search import found_in
 from millrace.webhooks.delivery import Delivery
 from millrace.webhooks.mapping import UNKNOWN_TYPE, Provider, value
 
@@ -63,10 +66,26 @@ class Reader:
             # One id names the delivery, and each of its messages has a place in it.
             names = (*names, str(candidate.index))
         made = {"eventId": event_id(self.binding.org, KIND, self.binding.name, *names), **event}
+        error = self._personal(message)
         if "timestamp" in made:
-            return Candidate(candidate.index, made)
+            return Candidate(candidate.index, made, error=error)
         # Each delivery comes at another time, which is not part of what makes two deliveries the same event.
-        return Candidate(candidate.index, {**made, "timestamp": clock.utc_text(received_at)}, sent=made)
+        return Candidate(
+            candidate.index, {**made, "timestamp": clock.utc_text(received_at)}, error=error, sent=made
+        )
+
+    def _personal(self, message: dict[str, Any]) -> FieldError | None:
+        """Why a message of any shape is not kept: it would lie in clear, whomever it names."""
+        as_it_comes = self.provider is None and self.webhook.event_type is None
+        if not as_it_comes or self.webhook.personal_data == "keep":
+            return None
+        found = next(found_in(message, ("data", "payload", "payload")), None)
+        if found is None:
+            return None
+        sentence = (
+            f"holds what looks like {called(found[1])}, and what is kept as it comes has no protected fields"
+        )
+        return FieldError(write(found[0]), "rule", sentence)
 
     def _event(self, message: dict[str, Any]) -> dict[str, Any]:
         if self.provider is not None:

@@ -53,7 +53,7 @@ def test_a_tenant_lists_its_own_sources_and_no_secret_is_shown(running: Platform
     assert (found[STRIPE]["scheme"], found[STRIPE]["state"]) == ("stripe", "active")
     assert found["platform-bus"]["path"] is None
     assert SECRET not in json.dumps(found)
-    assert set(listed(running, GLOBEX)) == {"demo-service", "demo-webhooks"}
+    assert set(listed(running, GLOBEX)) == {"demo-service", "demo-webhooks", "paypal"}
 
 
 def shown(running: Platform, name: str = STRIPE, org: str = ACME, **how: Any) -> dict[str, Any]:

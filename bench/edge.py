@@ -16,6 +16,7 @@ from millrace.core.objects import Objects
 from millrace.core.table import Table
 from millrace.eventstore.append import Appender, TableAppender
 from millrace.eventstore.append_to_log import LogAppender
+from millrace.feeders.hours import Counting
 from millrace.intake.accept import Intake
 from millrace.privacy.tenant_box import TenantBox
 from millrace.quarantine.store import QuarantineStore
@@ -132,6 +133,7 @@ def _alone(client: Nothing) -> Intake:
         QuarantineStore(Table(client, "Metadata"), Objects(client, "lake"), TenantBox(OneKey())),
         OneKey(),
         EverybodyIsKnown(),
+        took=Counting(Table(client, "Metadata"), lambda _: None).took,
     )
 
 

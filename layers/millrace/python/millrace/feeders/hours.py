@@ -118,19 +118,23 @@ class Counting:
         if hour is None:
             self._forget()
             hour = self._hours[key] = Hour()
-        judged = False
+        counts, judged = hour.counts, False
         for result in results:
-            hour.counts[COUNTED[result.outcome]] += 1
-            judged |= result.outcome != _UNAVAILABLE
-        if judged:
-            hour.last_at = max(hour.last_at, origin.received_text)
+            # As a text of its own: an enumeration's hash is a call of Python's, and this runs for every delivery.
+            outcome = str(result.outcome)
+            counts[COUNTED[outcome]] += 1
+            judged |= outcome != _UNAVAILABLE
+        if judged and hour.last_at < origin.received_text:
+            hour.last_at = origin.received_text
         self._unwritten[key] = None
         at = self._seconds()
-        self._writes = min(WRITES, self._writes + (at - self._at) / SECONDS_A_WRITE)
+        writes = self._writes + (at - self._at) / SECONDS_A_WRITE
         self._at = at
-        if self._writes >= 1:
-            self._writes -= 1
-            self._write()
+        if writes < 1:
+            self._writes = writes
+            return
+        self._writes = (writes if writes < WRITES else WRITES) - 1
+        self._write()
 
     def _write(self) -> None:
         try:

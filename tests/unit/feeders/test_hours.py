@@ -10,7 +10,7 @@ from millrace.core.errors import RetryableError
 from millrace.core.table import Table
 from millrace.eventstore.append import AppendResult
 from millrace.feeders import hours
-from millrace.feeders.hours import KEPT_DAYS, MOST, WRITES, Counting, is_late
+from millrace.feeders.hours import KEPT_DAYS, MOST, MOST_WRITERS, WRITES, Counting, is_late
 from millrace.intake.case import EventResult
 from millrace.intake.enrich import Origin
 
@@ -37,7 +37,9 @@ class Rows(Table):
         self.rows[item["entityTypeKey"]["S"], item["entityId"]["S"]] = item
         return True
 
-    def query(self, condition: str, values: Any, *, newest_first: bool = False, **_: Any) -> Any:
+    def query(
+        self, condition: str, values: Any, *, newest_first: bool = False, most: int | None = None, **_: Any
+    ) -> Any:
         first = values.get(":since", values.get(":name"))["S"]
         last = values[":until"]["S"] if ":until" in values else first + "\uffff"
         found = [
@@ -45,7 +47,7 @@ class Rows(Table):
             for (key, sort), row in self.rows.items()
             if key == values[":key"]["S"] and first <= sort <= last
         ]
-        return iter(sorted(found, key=lambda row: row["entityId"]["S"], reverse=newest_first))
+        return iter(sorted(found, key=lambda row: row["entityId"]["S"], reverse=newest_first)[:most])
 
 
 class Copy:
@@ -144,6 +146,23 @@ def test_a_write_that_was_not_answered_but_made_is_counted_once() -> None:
     rows.put = put  # type: ignore[method-assign]
     copy.took(OK)
     assert counted(rows) == {"2026-11-21T12": {"accepted": 2}}
+
+
+def test_the_newest_moment_costs_a_page_however_long_a_source_has_run() -> None:
+    rows = Rows()
+    for hour in range(3):
+        for second in range(MOST_WRITERS):
+            Copy(rows).took(OK, at=NOW + timedelta(hours=hour, seconds=-second))
+    query, read = rows.query, list[Any]()
+
+    def counting(*given: Any, **how: Any) -> Any:
+        for row in query(*given, **how):
+            read.append(row)
+            yield row
+
+    rows.query = counting  # type: ignore[method-assign]
+    assert hours.last_at(rows, "a", "shop") == clock.utc_text(NOW + timedelta(hours=2))
+    assert len(read) <= MOST_WRITERS
 
 
 def test_what_a_store_did_not_take_is_no_sign_of_life() -> None:

@@ -24,6 +24,8 @@ UNCOUNTED = frozenset({"api", "replay", "import"})
 # Writes that a writer has in hand, and how long one takes to come back: a source of a few messages is counted to the last.
 WRITES, SECONDS_A_WRITE = 10.0, 60.0
 _UNAVAILABLE = "unavailable"
+# Rows that are read for the newest moment: of one hour, where it has more writers.
+MOST_WRITERS = 100
 # Hours of sources that a writer remembers.
 MOST = 1000
 # An outcome of intake → its name in rows and answers.
@@ -188,7 +190,10 @@ def last_at(metadata: Table, org: str, name: str) -> str | None:
     newest, last = None, ""
     condition = "entityTypeKey = :key AND begins_with(entityId, :name)"
     bounds = {":key": {"S": _partition(org)}, ":name": {"S": keys.join(name, "")}}
-    for item in metadata.query(condition, bounds, newest_first=True, doing="read hours of a source"):
+    newest_rows = metadata.query(
+        condition, bounds, newest_first=True, most=MOST_WRITERS, doing="read hours of a source"
+    )
+    for item in newest_rows:
         hour = item["entityId"]["S"].split(keys.SEPARATOR)[1]
         if newest is not None and hour != newest and last:
             break

@@ -201,6 +201,36 @@ def test_thousands_of_events_of_two_tenants_arrive_once_everywhere(client: Clien
     assert windows() == expected, "the same whatever is folded meanwhile"
 
 
+def test_a_dropped_file_is_reported_and_its_rows_are_events_of_its_tenant(client: Client) -> None:
+    """S3 tells EventBridge, a rule starts the machine, and its function gives the rows to intake."""
+    moment, order = events.moment(), f"ord_{uuid.uuid4().hex[:10]}"
+    old = events.moment(timedelta(days=20 * 365))
+    head = "timestamp,paymentId,orderId,amount,currency,method,provider,capturedAt,userId\n"
+    rows = [
+        f"{at},pay_{n}_{order},{order},{amount},EUR,card,stripe,{at},usr_dropped\n"
+        for n, (at, amount) in enumerate([(moment, 12.5), (moment, -1), (old, 7), (moment, 3)])
+    ]
+    key = f"imports/org_globex/payment.captured/{order}.csv"
+    client.aws("s3").put_object(
+        Bucket=client.outputs["LakeBucket"], Key=key, Body=(head + "".join(rows)).encode()
+    )
+
+    def reported() -> dict[str, Any]:
+        items = client.get("/v1/imports", org="org_globex").body["items"]
+        return next((one for one in items if one["file"] == f"{order}.csv"), {})
+
+    report = eventually(reported, lambda one: one.get("state") in ("done", "refused", "failed"))
+    assert (report["state"], report["rows"], report["accepted"], report["rejected"]) == ("done", 4, 3, 1)
+    assert (report["history"], report["codes"]) == (1, {"minimum": 1})
+    found = client.get("/v1/events", org="org_globex", eventType="payment.captured", limit="100").body[
+        "items"
+    ]
+    assert sorted(
+        one["data"]["payload"]["amount"] for one in found if one["data"]["payload"]["orderId"] == order
+    ) == [3, 12.5]
+    assert client.get(f"/v1/imports/{report['importId']}", org="org_acme").status == 404
+
+
 def counted(client: Client, org: str, merchant: str) -> int:
     """Transactions of a merchant in the windows of the last days."""
     query = {"from": (datetime.now(UTC) - timedelta(days=4)).isoformat(), "by.merchant": merchant}

@@ -13,6 +13,7 @@ from stacks.constructs.platform_function import ONE_PROCESSOR_MB, PROTECTING, Pl
 from stacks.constructs.schedule import Schedule
 from stacks.errors import SettingsError
 
+RUNBOOK = "databases"
 EACH_MINUTE = "rate(1 minute)"
 FIVE_MINUTES = Duration.minutes(5)
 BEHIND_SECONDS, LOG_BYTES = 15 * 60, 5 << 30
@@ -83,7 +84,7 @@ class DatabaseReading(Construct):
                 ),
                 threshold=threshold,
                 description=f"The source {source.name} {does}.",
-                runbook="databases",
+                runbook=RUNBOOK,
                 topic=fleet.alarms,
                 periods=3,
                 silence_alarms=silence,

@@ -40,6 +40,7 @@ REMEDIES = (
         "compare the event with its contract; the next run takes it once a later minor version accepts it",
     ),
     ("its day is set aside by an operator", "when the cause is fixed: millrace pending take-in"),
+    ("its day is longer ago than raw is kept", "nothing; silver is the only one that keeps it"),
     (WAITS, "nothing; millrace etl takes it in now"),
     ("too many to look up", "compare once more: each pass looks up the next ones"),
     ("its day opened for the next run of silver", "nothing; millrace etl takes it in now"),

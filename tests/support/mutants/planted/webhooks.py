@@ -100,8 +100,8 @@ MUTANTS = (
         "a source is paused by any tenant",
         "isolation",
         f"{LAYER}/api/sources.py",
-        "if one.org == call.org)",
-        "if one.org)",
+        'if (one.org, one.name) == (call.org, call.values["name"])',
+        'if one.name == call.values["name"]',
         (_SOURCES,),
     ),
     Mutant(

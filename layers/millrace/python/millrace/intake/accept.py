@@ -89,6 +89,7 @@ class Intake:
         self._takes_any_id = takes_any_id
         self._mentions, self._types = Mentions(registry), {one.event_type for one in registry.contracts}
         self._personal_data, self._consents = PersonalData(), Consents(people, purposes or all_purposes())
+        self._declared: dict[str, frozenset[str]] = {}
 
     @property
     def registry(self) -> Registry:
@@ -426,7 +427,8 @@ class Intake:
             MillraceError: a table or KMS did not answer.
         """
         for case, one in zip(refused, named, strict=True):
-            case.result.errors = [discreet(error, one.users) for error in case.result.errors]
+            declared = self._names(case.contract)
+            case.result.errors = [discreet(error, one.users, declared) for error in case.result.errors]
         users = set().union(*(one.users for one in named))
         people = self._protection.known(org, users) if users else {}
         return [
@@ -437,3 +439,13 @@ class Intake:
             )
             for case, one in zip(refused, named, strict=True)
         ]
+
+    def _names(self, contract: Contract | None) -> frozenset[str]:
+        """Of a contract's fields: each has its class."""
+        if contract is None:
+            return frozenset()
+        found = self._declared.get(contract.ref)
+        if found is None:
+            names = (part for pointer in contract.classification for part in pointers.parse(pointer))
+            found = self._declared[contract.ref] = frozenset(names)
+        return found

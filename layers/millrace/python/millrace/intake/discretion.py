@@ -1,7 +1,7 @@
 """What stands in the open beside a refused event: no id of those whom it names, and nothing that looks like an address. Pure."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Container
 
 from millrace.contracts.errors import FieldError
 
@@ -18,12 +18,18 @@ def is_open(text: str, users: Collection[str]) -> bool:
     return _PLAIN.fullmatch(text) is not None and not _names(text, users)
 
 
-def discreet(error: FieldError, users: Collection[str]) -> FieldError:
-    """The error without the ids of those whom its event names."""
+def discreet(error: FieldError, users: Collection[str], declared: Container[str] = ()) -> FieldError:
+    """The error without the ids of those whom its event names.
+
+    Args:
+        error: of the event.
+        users: ids.
+        declared: names of fields that the contract has, which tell of nobody: somebody may be called `creator`.
+    """
     pointer, message = error.pointer, error.message
     parts = pointer.split("/")
     for at, part in enumerate(parts):
-        if _names(part.replace("~1", "/").replace("~0", "~"), users):
+        if part not in declared and _names(part.replace("~1", "/").replace("~0", "~"), users):
             pointer, message = "/".join(parts[:at]), _HIDDEN
             break
     said, _, got = message.partition(_GOT)
